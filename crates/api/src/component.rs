@@ -1,0 +1,190 @@
+//! Recipes for the parts of a stack, before they run.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Backend, Broker, ConnectionUrl, Container, ContainerSpec, Result, Worker};
+
+/// What every recipe has.
+pub trait Component: Send + Sync + fmt::Debug {
+    /// What kind it is, as `rabbitmq`; the node reports the same.
+    fn kind(&self) -> &str;
+
+    /// The name that was asked for; `None` lets the setup choose `broker`, `backend-2`, `worker-1` and so on.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What a component learns when it plans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanContext {
+    /// Its name in the setup, unique there: to be the name of its container and the host of its in-network URL.
+    pub name: String,
+}
+
+impl PlanContext {
+    /// A context for a node of that name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+/// What a worker learns when it plans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerContext {
+    /// Its name in the setup, unique there.
+    pub name: String,
+    /// The name of the Celery app.
+    pub app_name: String,
+    /// The brokers' in-network URLs; more than one is a failover list.
+    pub broker_urls: Vec<ConnectionUrl>,
+    /// The result backend's in-network URL as Celery spells it; `None` disables results.
+    pub backend_url: Option<String>,
+}
+
+impl WorkerContext {
+    /// A context for a worker of that name, with no broker and no backend.
+    pub fn new(name: impl Into<String>, app_name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            app_name: app_name.into(),
+            broker_urls: Vec::new(),
+            backend_url: None,
+        }
+    }
+
+    /// The value for Celery's `broker_url`: all URLs, joined by `;`, with their passwords.
+    pub fn broker_url(&self) -> Option<String> {
+        let urls: Vec<String> = self.broker_urls.iter().map(ConnectionUrl::reveal).collect();
+        (!urls.is_empty()).then(|| urls.join(";"))
+    }
+}
+
+type MakeNode<N> = Box<dyn FnOnce(Arc<dyn Container>) -> Arc<N> + Send>;
+
+macro_rules! plan {
+    ($(#[$doc:meta])* $name:ident, $node:ident) => {
+        $(#[$doc])*
+        pub struct $name {
+            /// The container to create.
+            pub spec: ContainerSpec,
+            make: MakeNode<dyn $node>,
+            url: Option<ConnectionUrl>,
+        }
+
+        impl $name {
+            /// A plan: the container, and how to see it as a node once it exists.
+            pub fn new<N: $node>(spec: ContainerSpec, node: impl FnOnce(Arc<dyn Container>) -> N + Send + 'static) -> Self {
+                Self { spec, make: Box::new(|container| Arc::new(node(container))), url: None }
+            }
+
+            /// The node for the container that came of the spec.
+            pub fn into_node(self, container: Arc<dyn Container>) -> Arc<dyn $node> {
+                (self.make)(container)
+            }
+
+            /// Takes the plan apart: the container to create, and what makes the node of it.
+            pub fn into_parts(self) -> (ContainerSpec, impl FnOnce(Arc<dyn Container>) -> Arc<dyn $node> + Send) {
+                (self.spec, self.make)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("spec", &self.spec).field("url", &self.url).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+plan!(
+    /// What a broker is going to be.
+    BrokerPlan,
+    Broker
+);
+plan!(
+    /// What a result backend is going to be.
+    BackendPlan,
+    Backend
+);
+plan!(
+    /// What a worker is going to be.
+    WorkerPlan,
+    Worker
+);
+
+macro_rules! planned_url {
+    ($name:ident) => {
+        impl $name {
+            /// Sets the in-network URL that workers get; without one they get none.
+            #[must_use]
+            pub fn url(mut self, url: ConnectionUrl) -> Self {
+                self.url = Some(url);
+                self
+            }
+
+            /// The in-network URL that workers get.
+            pub fn planned_url(&self) -> Option<&ConnectionUrl> {
+                self.url.as_ref()
+            }
+        }
+    };
+}
+
+planned_url!(BrokerPlan);
+planned_url!(BackendPlan);
+
+/// A recipe for a message broker.
+///
+/// ```
+/// use testcelery_api::{
+///     BrokerComponent, BrokerPlan, Component, ConnectionUrl, ContainerSpec, Image, PlanContext, Result, ServiceNode, Wait,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Valkey;
+///
+/// impl Component for Valkey {
+///     fn kind(&self) -> &str {
+///         "valkey"
+///     }
+/// }
+///
+/// impl BrokerComponent for Valkey {
+///     fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
+///         let url = ConnectionUrl::new("redis", &context.name).port(6379).path("0");
+///         let spec = ContainerSpec::new(&context.name, Image::reference("valkey/valkey:8.1"))
+///             .port(6379)
+///             .wait(Wait::log("Ready to accept connections"));
+///         let node_url = url.clone();
+///         Ok(BrokerPlan::new(spec, move |container| ServiceNode::new("valkey", container, node_url, 6379)).url(url))
+///     }
+/// }
+/// ```
+pub trait BrokerComponent: Component {
+    /// Decides everything about the container, without any I/O.
+    ///
+    /// # Errors
+    /// When the recipe cannot work; nothing has been started then.
+    fn plan(&self, context: &PlanContext) -> Result<BrokerPlan>;
+}
+
+/// A recipe for a result backend.
+pub trait BackendComponent: Component {
+    /// Decides everything about the container, without any I/O.
+    ///
+    /// # Errors
+    /// When the recipe cannot work; nothing has been started then.
+    fn plan(&self, context: &PlanContext) -> Result<BackendPlan>;
+}
+
+/// A recipe for a worker.
+pub trait WorkerComponent: Component {
+    /// Decides everything about the container. Reads the sources that go into it; starts nothing.
+    ///
+    /// # Errors
+    /// When the recipe cannot work; nothing has been started then.
+    fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan>;
+}

@@ -1,0 +1,91 @@
+//! Trees of files that go into containers and come out of them.
+
+use std::collections::BTreeMap;
+
+/// One file: its bytes and its permission bits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct File {
+    /// What the file holds.
+    pub content: Vec<u8>,
+    /// Permission bits; 0o644 unless said otherwise.
+    pub mode: u32,
+}
+
+/// A tree of files by absolute path, ordered, so that the same tree is always written in the same bytes.
+///
+/// ```
+/// use testcelery_api::FileTree;
+///
+/// let mut tree = FileTree::owned_by(10001, 10001);
+/// tree.insert("/app/app.py", "app = None\n");
+/// assert_eq!(tree.text("/app/app.py"), Some("app = None\n"));
+/// assert_eq!(tree.len(), 1);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct FileTree {
+    owner: Option<(u32, u32)>,
+    files: BTreeMap<String, File>,
+}
+
+impl FileTree {
+    /// An empty tree that is written as root (uid 0, gid 0).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty tree whose files and folders belong to a user and group of the container.
+    pub fn owned_by(uid: u32, gid: u32) -> Self {
+        Self {
+            owner: Some((uid, gid)),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// User and group of everything in the tree.
+    pub fn owner(&self) -> (u32, u32) {
+        self.owner.unwrap_or((0, 0))
+    }
+
+    /// Adds or replaces a file of mode 0o644.
+    pub fn insert(&mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) {
+        self.insert_file(
+            path,
+            File {
+                content: content.into(),
+                mode: 0o644,
+            },
+        );
+    }
+
+    /// Adds or replaces a file of any mode.
+    pub fn insert_file(&mut self, path: impl Into<String>, file: File) {
+        self.files.insert(path.into(), file);
+    }
+
+    /// The file at a path.
+    pub fn get(&self, path: &str) -> Option<&File> {
+        self.files.get(path)
+    }
+
+    /// The text at a path; `None` where there is no such file or it is not UTF-8.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.files
+            .get(path)
+            .and_then(|file| std::str::from_utf8(&file.content).ok())
+    }
+
+    /// All files, ordered by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &File)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), file))
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are no files.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}

@@ -1,0 +1,129 @@
+//! What a container is made from.
+
+use std::collections::BTreeMap;
+
+use crate::FileTree;
+
+/// When a reference is pulled from its registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum PullPolicy {
+    /// Before every start.
+    Always,
+    /// When the engine does not have it (default).
+    #[default]
+    Missing,
+    /// Never: it has to be there.
+    Never,
+}
+
+/// An image: a reference to pull, or a build, with an optional substitute for machines that reach no registry.
+///
+/// ```
+/// use testcelery_api::{Image, PullPolicy};
+///
+/// let image = Image::reference("redis:8.2.3").substitute("testcelery/redis:debian-trixie");
+/// assert_eq!(image.name(), "redis:8.2.3");
+/// assert_eq!(image.pull, PullPolicy::Missing);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Image {
+    /// Where it comes from.
+    pub source: ImageSource,
+    /// When a reference is pulled; a build is made when its tag is missing, whatever the policy.
+    pub pull: PullPolicy,
+    /// A local reference that is used where the first one is absent and this one is present.
+    pub substitute: Option<String>,
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImageSource {
+    /// A reference, as `redis:8.2.3`.
+    Reference(String),
+    /// A Dockerfile with its context.
+    Build(Box<Build>),
+}
+
+impl Image {
+    /// An image that a registry or the engine has.
+    pub fn reference(reference: impl Into<String>) -> Self {
+        Self {
+            source: ImageSource::Reference(reference.into()),
+            pull: PullPolicy::default(),
+            substitute: None,
+        }
+    }
+
+    /// An image that is built when its tag is missing.
+    pub fn build(build: Build) -> Self {
+        Self {
+            source: ImageSource::Build(Box::new(build)),
+            pull: PullPolicy::default(),
+            substitute: None,
+        }
+    }
+
+    /// Sets when the reference is pulled.
+    #[must_use]
+    pub fn pull(mut self, policy: PullPolicy) -> Self {
+        self.pull = policy;
+        self
+    }
+
+    /// Names a local reference to use where the first one is absent.
+    #[must_use]
+    pub fn substitute(mut self, reference: impl Into<String>) -> Self {
+        self.substitute = Some(reference.into());
+        self
+    }
+
+    /// The reference, or the tag that the build gives.
+    pub fn name(&self) -> &str {
+        match &self.source {
+            ImageSource::Reference(reference) => reference,
+            ImageSource::Build(build) => &build.tag,
+        }
+    }
+}
+
+/// A Dockerfile with its context. The tag is expected to be a hash of what goes in, so that a tag that exists is never rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Build {
+    /// The tag of the result.
+    pub tag: String,
+    /// The image that the Dockerfile starts from, ensured first and passed as the build argument `BASE_IMAGE`.
+    pub base: Option<Box<Image>>,
+    /// The context, by path relative to its root (`Dockerfile` included, no leading slash).
+    pub context: FileTree,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+}
+
+impl Build {
+    /// A build of a context into a tag.
+    pub fn new(tag: impl Into<String>, context: FileTree) -> Self {
+        Self {
+            tag: tag.into(),
+            base: None,
+            context,
+            args: BTreeMap::new(),
+        }
+    }
+
+    /// Names the image that the Dockerfile starts from.
+    #[must_use]
+    pub fn base(mut self, base: Image) -> Self {
+        self.base = Some(Box::new(base));
+        self
+    }
+
+    /// Sets a build argument.
+    #[must_use]
+    pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.args.insert(name.into(), value.into());
+        self
+    }
+}

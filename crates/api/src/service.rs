@@ -1,0 +1,77 @@
+//! The node of a broker or backend that is one server behind one port.
+
+use std::sync::Arc;
+
+use crate::{Backend, Broker, ConnectionUrl, Container, Node, Result};
+
+/// A server behind one port, with a URL: what every broker and backend of ours is.
+///
+/// It is a [`Broker`] and a [`Backend`]; a component of your own needs no node type of its own unless it wants more methods.
+#[derive(Debug, Clone)]
+pub struct ServiceNode {
+    kind: String,
+    container: Arc<dyn Container>,
+    url: ConnectionUrl,
+    port: u16,
+}
+
+impl ServiceNode {
+    /// A node for a container that serves `url` (the in-network one) on `port`.
+    pub fn new(
+        kind: impl Into<String>,
+        container: Arc<dyn Container>,
+        url: ConnectionUrl,
+        port: u16,
+    ) -> Self {
+        Self {
+            kind: kind.into(),
+            container,
+            url,
+            port,
+        }
+    }
+
+    /// The URL for workers.
+    pub fn url(&self) -> ConnectionUrl {
+        self.url.clone()
+    }
+
+    /// The URL for the test.
+    ///
+    /// # Errors
+    /// When the container does not run.
+    pub fn host_url(&self) -> Result<ConnectionUrl> {
+        let endpoint = self.container.endpoint(self.port)?;
+        Ok(self.url.clone().at(endpoint.host, endpoint.host_port))
+    }
+}
+
+impl Node for ServiceNode {
+    fn container(&self) -> &Arc<dyn Container> {
+        &self.container
+    }
+
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
+impl Broker for ServiceNode {
+    fn url(&self) -> ConnectionUrl {
+        Self::url(self)
+    }
+
+    fn host_url(&self) -> Result<ConnectionUrl> {
+        Self::host_url(self)
+    }
+}
+
+impl Backend for ServiceNode {
+    fn url(&self) -> ConnectionUrl {
+        Self::url(self)
+    }
+
+    fn host_url(&self) -> Result<ConnectionUrl> {
+        Self::host_url(self)
+    }
+}

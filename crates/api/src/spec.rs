@@ -1,0 +1,194 @@
+//! What a container is to be.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{DEFAULT_READY_TIMEOUT, FileTree, Image, Mount, Network, Wait};
+
+/// A port that a container offers to the test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Port {
+    /// The port inside the container.
+    pub container: u16,
+    /// The port on the host; `None` lets the engine choose a free one.
+    pub host: Option<u16>,
+}
+
+/// What a container is to be: everything an engine needs to create it, and when it counts as ready.
+///
+/// ```
+/// use testcelery_api::{ContainerSpec, Image, Wait};
+///
+/// let spec = ContainerSpec::new("broker", Image::reference("redis:8.2.3"))
+///     .command(["redis-server", "--save", ""])
+///     .port(6379)
+///     .wait(Wait::log("Ready to accept connections"));
+/// assert_eq!(spec.hostname, "broker");
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ContainerSpec {
+    /// Its name inside the setup: an alias in the network, its host name, the name of its log.
+    pub name: String,
+    /// What it is made from.
+    pub image: Image,
+    /// The command; `None` runs the image's own.
+    pub command: Option<Vec<String>>,
+    /// Environment variables, in order.
+    pub env: Vec<(String, String)>,
+    /// The host name that its processes see; the name by default.
+    pub hostname: String,
+    /// More names in the network.
+    pub aliases: Vec<String>,
+    /// The user to run as; `None` is the image's own.
+    pub user: Option<String>,
+    /// Ports offered to the test, on 127.0.0.1 only.
+    pub ports: Vec<Port>,
+    /// What it sees of the host or of memory.
+    pub mounts: Vec<Mount>,
+    /// Memory limit in bytes; `None` is no limit.
+    pub memory_limit: Option<u64>,
+    /// Whether a small init process reaps its zombies; false by default.
+    pub init: bool,
+    /// Files written before it starts. Each tree has an owner of its own.
+    pub files: Vec<FileTree>,
+    /// Files that tell it to go on. A container that has them is started early and holds still until they are written, which the
+    /// setup does when everything that it needs is ready. `None` starts it and leaves it alone.
+    pub go: Option<FileTree>,
+    /// When it counts as ready: all of these, in order.
+    pub waits: Vec<Wait>,
+    /// How long it may take to become ready; [`DEFAULT_READY_TIMEOUT`] unless said otherwise.
+    pub ready_timeout: Duration,
+    /// The network it joins; set by the setup.
+    pub network: Option<Arc<dyn Network>>,
+}
+
+impl ContainerSpec {
+    /// A container of a name and an image, with nothing else said.
+    pub fn new(name: impl Into<String>, image: Image) -> Self {
+        let name = name.into();
+        Self {
+            hostname: name.clone(),
+            name,
+            image,
+            command: None,
+            env: Vec::new(),
+            aliases: Vec::new(),
+            user: None,
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            memory_limit: None,
+            init: false,
+            files: Vec::new(),
+            go: None,
+            waits: Vec::new(),
+            ready_timeout: DEFAULT_READY_TIMEOUT,
+            network: None,
+        }
+    }
+
+    /// Sets the command.
+    #[must_use]
+    pub fn command<S: Into<String>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
+        self.command = Some(command.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds an environment variable; a later one of the same name wins.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let key = key.into();
+        self.env.retain(|(existing, _)| *existing != key);
+        self.env.push((key, value.into()));
+        self
+    }
+
+    /// Adds a name in the network.
+    #[must_use]
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.aliases.push(alias.into());
+        self
+    }
+
+    /// Runs as another user.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// Offers a port to the test, on a free port of 127.0.0.1.
+    #[must_use]
+    pub fn port(mut self, container: u16) -> Self {
+        self.ports.push(Port {
+            container,
+            host: None,
+        });
+        self
+    }
+
+    /// Offers a port to the test, on a given port of 127.0.0.1.
+    #[must_use]
+    pub fn port_on(mut self, container: u16, host: u16) -> Self {
+        self.ports.push(Port {
+            container,
+            host: Some(host),
+        });
+        self
+    }
+
+    /// Adds a mount.
+    #[must_use]
+    pub fn mount(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Limits its memory, in bytes.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Runs a small init process that reaps zombies.
+    #[must_use]
+    pub fn init(mut self, init: bool) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Adds files that are written before it starts.
+    #[must_use]
+    pub fn files(mut self, files: FileTree) -> Self {
+        self.files.push(files);
+        self
+    }
+
+    /// Starts it early and lets it hold still until these files are written.
+    #[must_use]
+    pub fn go(mut self, files: FileTree) -> Self {
+        self.go = Some(files);
+        self
+    }
+
+    /// Adds a condition for being ready.
+    #[must_use]
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.waits.push(wait);
+        self
+    }
+
+    /// Sets how long it may take to become ready.
+    #[must_use]
+    pub fn ready_timeout(mut self, timeout: Duration) -> Self {
+        self.ready_timeout = timeout;
+        self
+    }
+
+    /// Joins a network.
+    #[must_use]
+    pub fn network(mut self, network: Arc<dyn Network>) -> Self {
+        self.network = Some(network);
+        self
+    }
+}

@@ -1,0 +1,143 @@
+//! What can go wrong between a call and its result.
+
+use std::time::Duration;
+
+use testcelery_api::BoxError;
+
+use crate::{State, TaskError};
+
+/// The result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong between a call and its result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The task raised, was revoked, or is not known to the worker.
+    #[error(transparent)]
+    Task(Box<TaskError>),
+
+    /// No result came in time.
+    #[error("no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{evidence}")]
+    Timeout {
+        /// The task's name.
+        task: String,
+        /// The task's id.
+        task_id: String,
+        /// How long was waited.
+        waited: Duration,
+        /// The last known state.
+        state: State,
+        /// What the surroundings know, as the worker's last log lines; empty where nobody was asked.
+        evidence: String,
+    },
+
+    /// The result is not of the type that was asked for.
+    #[error("the result of task {task} [{task_id}] is not a {expected}: got {value}")]
+    WrongType {
+        /// The task's name.
+        task: String,
+        /// The task's id.
+        task_id: String,
+        /// The Rust type that was asked for.
+        expected: &'static str,
+        /// The beginning of the JSON that came.
+        value: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// An argument cannot be carried by JSON.
+    #[error("{argument} of task {task} cannot be carried by JSON: {reason}")]
+    Argument {
+        /// The task's name.
+        task: String,
+        /// Which argument, as `args[1].price` or `kwargs["limit"]`.
+        argument: String,
+        /// Why.
+        reason: String,
+    },
+
+    /// An option of a call makes no sense; nothing was sent.
+    #[error("option {option} of task {task}: {problem}")]
+    Option {
+        /// The task's name.
+        task: String,
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A server could not be reached.
+    #[error("could not {operation} at {url}")]
+    Connection {
+        /// What was to be done, as `publish to queue celery`.
+        operation: String,
+        /// The redacted URL.
+        url: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+
+    /// Nobody speaks the scheme of a URL.
+    #[error("nobody speaks {scheme}:// as a {role}; known are {}", known.join(", "))]
+    UnknownScheme {
+        /// The scheme.
+        scheme: String,
+        /// `broker` or `result backend`.
+        role: &'static str,
+        /// The schemes that are known.
+        known: Vec<String>,
+    },
+
+    /// A URL that is none.
+    #[error("the URL of the {role} cannot be read")]
+    Url {
+        /// `broker` or `result backend`.
+        role: &'static str,
+        /// Why; the URL is not repeated.
+        #[source]
+        source: testcelery_api::ParseUrlError,
+    },
+
+    /// The broker's transport cannot carry results.
+    #[error("{url} cannot carry results: rpc:// needs an AMQP broker; use another result backend")]
+    NoRpc {
+        /// The broker's redacted URL.
+        url: String,
+    },
+
+    /// Results are disabled.
+    #[error("the app has no result backend, so there is no result of task {task} to wait for")]
+    NoBackend {
+        /// The task's name.
+        task: String,
+    },
+
+    /// A stored document or a reply is not what Celery writes.
+    #[error("{what} is not what Celery writes: {problem}")]
+    Malformed {
+        /// What was read, as `the result of task [id]`.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// A server that could not be reached.
+    pub fn connection(operation: impl Into<String>, url: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::Connection { operation: operation.into(), url: url.into(), source: source.into() }
+    }
+
+    /// The remote exception, where the error is one.
+    pub fn as_task_error(&self) -> Option<&TaskError> {
+        match self {
+            Self::Task(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What keeps results.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{Address, ResultMeta, Result};
+
+/// A result backend, read from the client's side.
+#[async_trait]
+pub trait ResultStore: Send + Sync + fmt::Debug {
+    /// The store's URL without its password.
+    fn safe_url(&self) -> String;
+
+    /// The value of the `reply_to` property that tasks need for their results to arrive here; `None` where it does not matter.
+    fn reply_to(&self) -> Option<&str> {
+        None
+    }
+
+    /// Listens for a result. Called before the task is published, so that no result is missed.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn watch(&self, task_id: &str) -> Result<()>;
+
+    /// The task's last known state; `None` while nothing is known (Celery's PENDING).
+    ///
+    /// # Errors
+    /// When the store cannot be reached, or holds something that is no result.
+    async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>>;
+
+    /// Waits without limit until the task is in a ready state (SUCCESS, FAILURE or REVOKED).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn wait(&self, task_id: &str) -> Result<ResultMeta>;
+
+    /// Forgets the result, here and on the server where it can.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn forget(&self, task_id: &str) -> Result<()>;
+
+    /// Closes the connection. Calls after this fail.
+    async fn close(&self);
+}
+
+/// Makes result stores for the URL schemes that it speaks.
+#[async_trait]
+pub trait StoreFactory: Send + Sync + fmt::Debug {
+    /// The schemes, as `["redis", "rediss"]`.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Connection`](crate::Error::Connection) with the redacted URL.
+    async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>>;
+}

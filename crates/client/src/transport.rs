@@ -1,0 +1,69 @@
+//! What carries messages to workers.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{Address, Message, Result, ResultStore};
+
+/// A connection to a broker. It is made once and shared; a transport that loses it makes a new one for the next call.
+#[async_trait]
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// The broker's URL without its password.
+    fn safe_url(&self) -> String;
+
+    /// Puts a message into a queue through the default exchange. A queue that does not exist is declared as Celery declares it: durable,
+    /// bound to a direct exchange of its own name. Returns when the broker has accepted the message.
+    ///
+    /// # Errors
+    /// [`Error::Connection`](crate::Error::Connection) when the broker cannot be reached again in time.
+    async fn publish(&self, queue: &str, message: &Message) -> Result<()>;
+
+    /// Hands a message to everyone who listens on a fanout exchange, as `celery.pidbox`.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()>;
+
+    /// Opens a temporary queue that is bound to a direct exchange with a routing key, as `reply.celery.pidbox` with the client's id. The
+    /// queue is there when this returns. Dropping the inbox gives it up.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    async fn open_inbox(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Inbox>>;
+
+    /// Results through the broker itself (`rpc://`), where it can.
+    ///
+    /// # Errors
+    /// [`Error::NoRpc`](crate::Error::NoRpc) where it cannot.
+    async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>>;
+
+    /// Closes the connection. Calls after this fail.
+    async fn close(&self);
+}
+
+/// A temporary queue of replies.
+#[async_trait]
+pub trait Inbox: Send + fmt::Debug {
+    /// The next reply; waits for it without limit.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    async fn next(&mut self) -> Result<Message>;
+
+    /// Removes the queue with everything that the transport keeps for it.
+    async fn close(self: Box<Self>);
+}
+
+/// Makes transports for the URL schemes that it speaks.
+#[async_trait]
+pub trait TransportFactory: Send + Sync + fmt::Debug {
+    /// The schemes, as `["amqp", "pyamqp"]`.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Connection`](crate::Error::Connection) with the redacted URL.
+    async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>>;
+}
