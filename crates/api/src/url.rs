@@ -150,7 +150,8 @@ impl FromStr for ConnectionUrl {
         let url = url::Url::parse(text).map_err(|error| ParseUrlError(error.to_string()))?;
         let decode = |part: &str| {
             let text = percent_encoding::percent_decode_str(part).decode_utf8();
-            text.map(|text| text.into_owned()).map_err(|error| ParseUrlError(error.to_string()))
+            text.map(|text| text.into_owned())
+                .map_err(|error| ParseUrlError(error.to_string()))
         };
         let path = url.path().strip_prefix('/').map(decode).transpose()?;
         Ok(Self {
@@ -211,16 +212,27 @@ mod tests {
 
     #[test]
     fn parses_what_it_renders() {
-        for text in ["amqp://me%40work:p%2Fw@127.0.0.1:5672/my%20vhost", "redis://:pw@h:6379/1", "cache+memcached://h:11211/", "amqp://h/%2F"] {
+        for text in [
+            "amqp://me%40work:p%2Fw@127.0.0.1:5672/my%20vhost",
+            "redis://:pw@h:6379/1",
+            "cache+memcached://h:11211/",
+            "amqp://h/%2F",
+        ] {
             assert_eq!(text.parse::<ConnectionUrl>().unwrap().reveal(), text);
         }
         // What Kombu users write for the virtual host "/".
-        assert_eq!("amqp://h//".parse::<ConnectionUrl>().unwrap().path_text(), Some("/"));
+        assert_eq!(
+            "amqp://h//".parse::<ConnectionUrl>().unwrap().path_text(),
+            Some("/")
+        );
     }
 
     #[test]
     fn a_bad_url_is_not_repeated() {
-        let error = "redis://:hunter2@:x".parse::<ConnectionUrl>().unwrap_err().to_string();
+        let error = "redis://:hunter2@:x"
+            .parse::<ConnectionUrl>()
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 

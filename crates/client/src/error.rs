@@ -18,7 +18,9 @@ pub enum Error {
     Task(Box<TaskError>),
 
     /// No result came in time.
-    #[error("no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{evidence}")]
+    #[error(
+        "no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{evidence}"
+    )]
     Timeout {
         /// The task's name.
         task: String,
@@ -129,8 +131,16 @@ pub enum Error {
 
 impl Error {
     /// A server that could not be reached.
-    pub fn connection(operation: impl Into<String>, url: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::Connection { operation: operation.into(), url: url.into(), source: source.into() }
+    pub fn connection(
+        operation: impl Into<String>,
+        url: impl Into<String>,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        Self::Connection {
+            operation: operation.into(),
+            url: url.into(),
+            source: source.into(),
+        }
     }
 
     /// The remote exception, where the error is one.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{Address, ResultMeta, Result};
+use crate::{Address, Result, ResultMeta};
 
 /// A result backend, read from the client's side.
 #[async_trait]
