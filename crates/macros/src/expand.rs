@@ -1,0 +1,267 @@
+//! The tests that one attribute becomes.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Attribute, Ident, ItemFn, Path};
+
+use crate::{
+    args::Args,
+    matrix::{self, Row},
+    narrow::{self, Narrowing},
+};
+
+/// Expands the attribute.
+pub(crate) fn expand(
+    args: TokenStream,
+    item: TokenStream,
+    narrowing: &Narrowing,
+) -> syn::Result<TokenStream> {
+    let args: Args = syn::parse2(args)?;
+    let mut function: ItemFn = syn::parse2(item)?;
+    check(&function)?;
+    // Attributes such as `#[ignore]` or `#[cfg(..)]` belong to the tests, documentation to the function.
+    let (kept, moved) = std::mem::take(&mut function.attrs).into_iter().partition(is_doc);
+    function.attrs = kept;
+    match &args.setup {
+        Some(setup) => Ok(single(&function, &moved, setup)),
+        None => {
+            let rows = matrix::rows(&args, narrowing)?;
+            Ok(module(&function, &moved, &rows, args.with.as_ref()))
+        }
+    }
+}
+
+fn check(function: &ItemFn) -> syn::Result<()> {
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        return Err(syn::Error::new_spanned(
+            signature.fn_token,
+            "a testcelery test is an `async fn`",
+        ));
+    }
+    if signature.inputs.len() != 1 {
+        return Err(syn::Error::new_spanned(
+            &signature.ident,
+            "a testcelery test takes one argument: `setup: Setup`",
+        ));
+    }
+    if !signature.generics.params.is_empty() {
+        return Err(syn::Error::new_spanned(
+            &signature.generics,
+            "a testcelery test has no type parameters",
+        ));
+    }
+    Ok(())
+}
+
+fn is_doc(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("doc")
+}
+
+fn single(function: &ItemFn, attributes: &[Attribute], setup: &Path) -> TokenStream {
+    let name = &function.sig.ident;
+    let title = name.to_string();
+    quote! {
+        #(#attributes)*
+        #[::core::prelude::v1::test]
+        fn #name() -> ::core::result::Result<(), ::testcelery::runner::Failure> {
+            #function
+            ::testcelery::runner::run(::core::concat!(::core::module_path!(), "::", #title), #setup, #name)
+        }
+    }
+}
+
+fn module(function: &ItemFn, attributes: &[Attribute], rows: &[Row], with: Option<&Path>) -> TokenStream {
+    let name = &function.sig.ident;
+    let (brokers, backends) = (narrow::BROKERS, narrow::BACKENDS);
+    let tests = rows.iter().map(|row| row_test(name, attributes, row));
+    let builders = rows.iter().map(|row| row_builder(name, row, with));
+    quote! {
+        #function
+
+        #(#builders)*
+
+        #[cfg(test)]
+        mod #name {
+            // Makes Cargo build again when the narrowing changes.
+            const _: (::core::option::Option<&str>, ::core::option::Option<&str>) =
+                (::core::option_env!(#brokers), ::core::option_env!(#backends));
+
+            #(#tests)*
+        }
+    }
+}
+
+/// The builder stands beside the function, so that what the user wrote is resolved where it was written.
+fn row_builder(test: &Ident, row: &Row, with: Option<&Path>) -> TokenStream {
+    let name = builder_name(test, row);
+    let Row { broker, backend, .. } = row;
+    let builder = quote!(::testcelery::Setup::builder().broker(#broker)#backend);
+    let builder = match with {
+        Some(with) => quote!(#with(#builder)),
+        None => builder,
+    };
+    quote! {
+        #[cfg(test)]
+        #[doc(hidden)]
+        fn #name() -> ::testcelery::SetupBuilder {
+            #builder
+        }
+    }
+}
+
+fn row_test(test: &Ident, attributes: &[Attribute], row: &Row) -> TokenStream {
+    let name = &row.name;
+    let title = name.to_string();
+    let builder = builder_name(test, row);
+    let ignore = row.left_out.as_ref().map(|reason| quote!(#[ignore = #reason]));
+    quote! {
+        #(#attributes)*
+        #ignore
+        #[::core::prelude::v1::test]
+        fn #name() -> ::core::result::Result<(), ::testcelery::runner::Failure> {
+            ::testcelery::runner::run(::core::concat!(::core::module_path!(), "::", #title), super::#builder, super::#test)
+        }
+    }
+}
+
+fn builder_name(test: &Ident, row: &Row) -> Ident {
+    format_ident!("__{}_{}", test, row.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "async fn hello(setup: Setup) -> Result<()> { Ok(()) }";
+
+    fn expanded_from(args: &str, item: &str, narrowing: &Narrowing) -> Result<String, String> {
+        let tokens = expand(args.parse().unwrap(), item.parse().unwrap(), narrowing)
+            .map_err(|error| error.to_string())?;
+        syn::parse2::<syn::File>(tokens.clone()).expect("the expansion parses");
+        Ok(tokens.to_string())
+    }
+
+    fn expanded(args: &str) -> Result<String, String> {
+        expanded_from(args, BODY, &Narrowing::default())
+    }
+
+    fn test_names(code: &str) -> Vec<&str> {
+        let names = code.split("test] fn ").skip(1);
+        names
+            .map(|rest| rest.split_whitespace().next().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn default_rows() {
+        assert_eq!(
+            test_names(&expanded("").unwrap()),
+            ["rabbitmq_redis", "redis_redis"]
+        );
+    }
+
+    #[test]
+    fn rpc_only_where_the_broker_can() {
+        let code = expanded("backends(redis, memcached, rpc)").unwrap();
+        assert_eq!(
+            test_names(&code),
+            [
+                "rabbitmq_redis",
+                "rabbitmq_memcached",
+                "rabbitmq_rpc",
+                "redis_redis",
+                "redis_memcached"
+            ]
+        );
+        assert!(
+            expanded("brokers(redis), backends(rpc)")
+                .unwrap_err()
+                .contains("rpc")
+        );
+    }
+
+    #[test]
+    fn own_components_are_rows() {
+        let code = expanded("brokers(valkey = Valkey::new(8)), with = two_workers").unwrap();
+        assert_eq!(test_names(&code), ["valkey_redis"]);
+        assert!(
+            code.contains("two_workers (:: testcelery :: Setup :: builder () . broker (Valkey :: new (8))"),
+            "{code}"
+        );
+    }
+
+    #[test]
+    fn a_named_setup_is_one_test() {
+        let code = expanded("setup = stack").unwrap();
+        assert_eq!(test_names(&code), ["hello"]);
+    }
+
+    #[test]
+    fn narrowed_rows_are_ignored_with_the_reason() {
+        let narrowing = Narrowing {
+            brokers: Some(vec!["redis".into()]),
+            backends: None,
+        };
+        let code = expanded_from("", BODY, &narrowing).unwrap();
+        assert_eq!(test_names(&code), ["rabbitmq_redis", "redis_redis"]);
+        assert_eq!(code.matches("left out by TESTCELERY_BROKERS=redis").count(), 1);
+    }
+
+    #[test]
+    fn unknown_narrowing_is_an_error() {
+        let narrowing = Narrowing {
+            brokers: Some(vec!["kafka".into()]),
+            backends: None,
+        };
+        let error = expanded_from("", BODY, &narrowing).unwrap_err();
+        assert_eq!(
+            error,
+            "TESTCELERY_BROKERS names `kafka`, which nobody knows; known are rabbitmq, redis"
+        );
+    }
+
+    #[test]
+    fn an_empty_axis_is_an_error() {
+        assert!(
+            expanded("brokers()")
+                .unwrap_err()
+                .starts_with("`brokers` is empty")
+        );
+        assert!(
+            expanded("backends()")
+                .unwrap_err()
+                .starts_with("`backends` is empty")
+        );
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        assert!(
+            expanded("brokers(kafka)")
+                .unwrap_err()
+                .contains("known are rabbitmq, redis")
+        );
+        assert!(expanded("brokers(redis, redis)").unwrap_err().contains("twice"));
+        assert!(
+            expanded("broker(redis)")
+                .unwrap_err()
+                .contains("unknown argument `broker`")
+        );
+        assert!(
+            expanded("setup = a, with = b")
+                .unwrap_err()
+                .contains("whole stack")
+        );
+        let sync = expanded_from("", "fn hello(setup: Setup) {}", &Narrowing::default());
+        assert!(sync.unwrap_err().contains("async fn"));
+        let bare = expanded_from("", "async fn hello() {}", &Narrowing::default());
+        assert!(bare.unwrap_err().contains("setup: Setup"));
+    }
+
+    #[test]
+    fn attributes_go_to_every_row() {
+        let code = expanded_from("", &format!("#[ignore = \"slow\"] {BODY}"), &Narrowing::default()).unwrap();
+        assert_eq!(code.matches("slow").count(), 2);
+    }
+}
