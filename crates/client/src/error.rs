@@ -119,6 +119,15 @@ pub enum Error {
         task: String,
     },
 
+    /// The call was sent with `ignore_result`.
+    #[error("task {task} [{task_id}] was sent with ignore_result, so there is no result to wait for")]
+    Ignored {
+        /// The task's name.
+        task: String,
+        /// The task's id.
+        task_id: String,
+    },
+
     /// A stored document or a reply is not what Celery writes.
     #[error("{what} is not what Celery writes: {problem}")]
     Malformed {

@@ -35,6 +35,10 @@ pub trait ResultStore: Send + Sync + fmt::Debug {
     /// As [`get`](Self::get).
     async fn wait(&self, task_id: &str) -> Result<ResultMeta>;
 
+    /// Stops listening for a result that nobody asks for any more; the server keeps it. Called when the last handle of a call goes, so it
+    /// must not block: work on the server is done later. Stores that keep nothing for a watched task need not implement it.
+    fn unwatch(&self, _task_id: &str) {}
+
     /// Forgets the result, here and on the server where it can.
     ///
     /// # Errors
