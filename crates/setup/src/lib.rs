@@ -1,1 +1,40 @@
 #![doc = include_str!("../README.md")]
+
+mod address;
+mod boot;
+mod builder;
+mod engine;
+mod error;
+mod evidence;
+mod names;
+mod ready;
+mod report;
+pub mod runner;
+mod setup;
+
+pub use builder::SetupBuilder;
+pub use error::{Error, Result};
+pub use ready::Ready;
+pub use setup::Setup;
+pub use testcelery_api as api;
+pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Image, Node, Secret, Signal};
+pub use testcelery_client as client;
+pub use testcelery_client::{App, AsyncResult, State, TaskError};
+pub use testcelery_codegen::{PyModule, PyValue};
+#[cfg(feature = "docker")]
+pub use testcelery_docker::Docker;
+pub use testcelery_macros::test;
+pub use testcelery_memcached::Memcached;
+pub use testcelery_rabbitmq::RabbitMq;
+pub use testcelery_redis::Redis;
+pub use testcelery_worker::Worker;
+
+/// Everything that a test needs, in one line.
+///
+/// It brings the traits [`Node`], [`Broker`] and [`Backend`] into scope, so that nodes have their methods.
+pub mod prelude {
+    pub use crate::{
+        App, AsyncResult, Backend, Broker, Cluster, Image, Memcached, Node, PyModule, PyValue, RabbitMq, Ready, Redis, Result,
+        Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker, api::Worker as _,
+    };
+}

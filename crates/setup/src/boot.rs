@@ -1,0 +1,257 @@
+//! From recipes to a running stack: plan, images, containers, readiness, app.
+
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicBool};
+
+use futures_util::future::{try_join, try_join_all};
+use testcelery_api::{
+    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, Engine, Logs, Network, Node,
+    PlanContext, Worker, WorkerContext, WorkerPlan, until_ready,
+};
+use testcelery_client::App;
+
+use crate::{
+    Error, Result, Setup, SetupBuilder,
+    address::{BackendAddress, BrokerAddress},
+    engine,
+    names::Names,
+    setup::Inner,
+};
+
+/// How many of a worker's last lines an unanswered result shows.
+const TIMEOUT_LINES: usize = 10;
+
+struct Plans {
+    brokers: Vec<BrokerPlan>,
+    backends: Vec<BackendPlan>,
+    workers: Vec<WorkerPlan>,
+}
+
+/// A boot that failed, with the logs of the containers that it had started by then.
+pub(crate) struct BootFailure {
+    pub(crate) error: Error,
+    pub(crate) logs: Vec<Logs>,
+}
+
+impl<E: Into<Error>> From<E> for BootFailure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), logs: Vec::new() }
+    }
+}
+
+pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
+    let Plans { brokers, backends, workers } = plan(builder)?;
+    let engine = match &builder.engine {
+        Some(engine) => Arc::clone(engine),
+        None => engine::default_engine().await?,
+    };
+    let specs = brokers.iter().map(|plan| &plan.spec);
+    let specs = specs.chain(backends.iter().map(|plan| &plan.spec)).chain(workers.iter().map(|plan| &plan.spec));
+    ensure_images(engine.as_ref(), specs).await?;
+
+    let network = engine.create_network().await?;
+    let yard = Yard { engine: engine.as_ref(), network: &network, created: Mutex::default() };
+    let booted = boot_nodes(&yard, builder, brokers, backends, workers).await;
+    let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match booted {
+        Ok((app, brokers, backends, workers)) => {
+            Ok(Setup::new(Inner { app, brokers, backends, workers, network, is_down: AtomicBool::new(false) }))
+        }
+        Err(error) => {
+            let logs = created.iter().map(|container| container.logs().clone()).collect();
+            take_away(&created, network.as_ref()).await;
+            Err(BootFailure { error, logs })
+        }
+    }
+}
+
+/// Removes what a failed boot has started. What cannot be removed is left to the guards: the failure itself is the news.
+async fn take_away(containers: &[Arc<dyn Container>], network: &dyn Network) {
+    let removals = containers.iter().map(|container| container.remove());
+    for removed in futures_util::future::join_all(removals).await {
+        if let Err(error) = removed {
+            tracing::warn!(%error, "a container of a failed boot could not be removed");
+        }
+    }
+    if let Err(error) = network.remove().await {
+        tracing::warn!(%error, "the network of a failed boot could not be removed");
+    }
+}
+
+fn plan(builder: &SetupBuilder) -> Result<Plans> {
+    if builder.brokers.is_empty() {
+        return Err(Error::Setup("it has no broker: add one, as `.broker(RabbitMq::default())`".to_owned()));
+    }
+    if builder.rpc && !builder.backends.is_empty() {
+        return Err(Error::Setup("results go through the broker (`.rpc()`) or to a backend, not both".to_owned()));
+    }
+    let mut names = Names::default();
+    let broker_names = names.assign("broker", builder.brokers.iter().map(|it| &**it as &dyn Component))?;
+    let backend_names = names.assign("backend", builder.backends.iter().map(|it| &**it as &dyn Component))?;
+    let worker_names = names.assign("worker", builder.workers.iter().map(|it| &**it as &dyn Component))?;
+
+    let brokers = builder.brokers.iter().zip(broker_names);
+    let brokers = brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
+    let backends = builder.backends.iter().zip(backend_names);
+    let backends = backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
+
+    let backend_url = match backends.first().and_then(BackendPlan::planned_url) {
+        Some(url) => Some(url.reveal()),
+        None => builder.rpc.then(|| "rpc://".to_owned()),
+    };
+    let workers = builder.workers.iter().zip(worker_names).map(|(it, name)| {
+        let mut context = WorkerContext::new(name, &builder.app_name);
+        context.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
+        context.backend_url.clone_from(&backend_url);
+        it.plan(&context)
+    });
+    let workers = workers.collect::<Result<Vec<_>, _>>()?;
+    Ok(Plans { brokers, backends, workers })
+}
+
+async fn ensure_images(engine: &dyn Engine, specs: impl Iterator<Item = &ContainerSpec>) -> Result<()> {
+    let mut images: Vec<_> = Vec::new();
+    for spec in specs {
+        if !images.contains(&&spec.image) {
+            images.push(&spec.image);
+        }
+    }
+    try_join_all(images.into_iter().map(|image| engine.ensure_image(image))).await?;
+    Ok(())
+}
+
+type Booted = (App, Cluster<dyn Broker>, Cluster<dyn Backend>, Cluster<dyn Worker>);
+
+async fn boot_nodes(
+    yard: &Yard<'_>,
+    builder: &SetupBuilder,
+    brokers: Vec<BrokerPlan>,
+    backends: Vec<BackendPlan>,
+    workers: Vec<WorkerPlan>,
+) -> Result<Booted> {
+    let (services_ready, go) = tokio::sync::watch::channel(false);
+    let app_logs = Arc::new(Mutex::new(Vec::new()));
+    let brokers = try_join_all(brokers.into_iter().map(|plan| {
+        let (spec, make) = plan.into_parts();
+        yard.service(spec, make)
+    }));
+    let backends = try_join_all(backends.into_iter().map(|plan| {
+        let (spec, make) = plan.into_parts();
+        yard.service(spec, make)
+    }));
+    let workers = try_join_all(workers.into_iter().map(|plan| {
+        let (spec, make) = plan.into_parts();
+        yard.worker(spec, make, go.clone())
+    }));
+    let services = async {
+        let (brokers, backends) = try_join(brokers, backends).await?;
+        services_ready.send_replace(true);
+        let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
+        let app = connect(builder, &brokers, &backends, Arc::clone(&app_logs)).await?;
+        Ok((app, brokers, backends))
+    };
+    let ((app, brokers, backends), workers) = try_join(services, workers).await?;
+    let workers = Cluster::new(workers);
+    lock(&app_logs).extend(workers.iter().map(|worker| worker.logs().clone()));
+    Ok((app, brokers, backends, workers))
+}
+
+/// Connects the app. Nodes are asked for their address at every new connection, so that the app survives their restarts.
+async fn connect(
+    builder: &SetupBuilder,
+    brokers: &Cluster<dyn Broker>,
+    backends: &Cluster<dyn Backend>,
+    worker_logs: Arc<Mutex<Vec<Logs>>>,
+) -> Result<App> {
+    let mut app = App::builder(&builder.app_name)
+        .transport_factory(testcelery_rabbitmq::AmqpTransportFactory)
+        .transport_factory(testcelery_redis::RedisTransportFactory)
+        .store_factory(testcelery_redis::RedisStoreFactory)
+        .store_factory(testcelery_memcached::MemcachedStoreFactory)
+        .on_timeout(move || last_lines(&lock(&worker_logs)));
+    for factory in &builder.transports {
+        app = app.transport_factory(Arc::clone(factory));
+    }
+    for factory in &builder.stores {
+        app = app.store_factory(Arc::clone(factory));
+    }
+    for broker in brokers {
+        app = app.broker(Arc::new(BrokerAddress(Arc::clone(broker))));
+    }
+    if let Some(backend) = backends.first() {
+        app = app.backend(Arc::new(BackendAddress(Arc::clone(backend))));
+    } else if builder.rpc {
+        app = app.rpc();
+    }
+    if let Some(timeout) = builder.result_timeout {
+        app = app.result_timeout(timeout);
+    }
+    Ok(app.connect().await?)
+}
+
+fn last_lines(logs: &[Logs]) -> String {
+    let mut text = String::new();
+    for log in logs {
+        text.push_str(&format!("\n  last lines of {}:", log.container()));
+        for line in log.tail(TIMEOUT_LINES) {
+            text.push_str(&format!("\n  | {}", line.text));
+        }
+    }
+    text
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where containers are made, and remembered in case something fails.
+struct Yard<'a> {
+    engine: &'a dyn Engine,
+    network: &'a Arc<dyn Network>,
+    created: Mutex<Vec<Arc<dyn Container>>>,
+}
+
+impl Yard<'_> {
+    async fn start(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
+        let container = self.engine.create(spec.network(Arc::clone(self.network))).await?;
+        lock(&self.created).push(Arc::clone(&container));
+        container.start().await?;
+        Ok(container)
+    }
+
+    /// A broker or a backend: it needs nobody else.
+    async fn service<N: ?Sized>(
+        &self,
+        spec: ContainerSpec,
+        make: impl FnOnce(Arc<dyn Container>) -> Arc<N>,
+    ) -> Result<Arc<N>> {
+        let container = self.start(spec).await?;
+        until_ready(container.as_ref()).await?;
+        Ok(make(container))
+    }
+
+    /// A worker: started early where it can hold still, and told to go when brokers and backends are ready.
+    async fn worker<N: ?Sized>(
+        &self,
+        spec: ContainerSpec,
+        make: impl FnOnce(Arc<dyn Container>) -> Arc<N>,
+        mut services_ready: tokio::sync::watch::Receiver<bool>,
+    ) -> Result<Arc<N>> {
+        let go = spec.go.clone();
+        let services_ready = services_ready.wait_for(|ready| *ready);
+        let container = if let Some(go) = go {
+            let container = self.start(spec).await?;
+            tokio::select! {
+                _ = services_ready => container.upload(&go).await?,
+                // It ended before it was told to go: the reason is in its log, and the wait below reports it.
+                _ = container.wait_exit() => {}
+            }
+            container
+        } else {
+            // The sender outlives this future: both belong to one boot.
+            let _ = services_ready.await;
+            self.start(spec).await?
+        };
+        until_ready(container.as_ref()).await?;
+        Ok(make(container))
+    }
+}

@@ -1,0 +1,64 @@
+//! The facade's error.
+
+use std::fmt;
+
+/// The result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in a test with a stack. `Debug` prints the whole report, causes and evidence included, because that is what a failed
+/// test shows.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An engine, a container or a component failed.
+    #[error(transparent)]
+    Stack(#[from] testcelery_api::Error),
+
+    /// A call failed, or the task behind it.
+    #[error(transparent)]
+    Client(#[from] testcelery_client::Error),
+
+    /// A setup that cannot work; nothing was started.
+    #[error("the setup cannot work: {0}")]
+    Setup(String),
+
+    /// The stack is up and does not behave as one.
+    #[error("the setup is not ready: {0}")]
+    NotReady(String),
+
+    /// Something of the stack could not be taken away.
+    #[error("the setup could not be taken down completely:\n{0}")]
+    Down(String),
+
+    /// A file of the report could not be written.
+    #[error("could not write `{path}`")]
+    Report {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The exception that a task raised, where the error is one.
+    pub fn as_task_error(&self) -> Option<&testcelery_client::TaskError> {
+        match self {
+            Self::Client(error) => error.as_task_error(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            write!(f, "\n  caused by: {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

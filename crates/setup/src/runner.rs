@@ -1,0 +1,155 @@
+//! What `#[testcelery::test]` calls: boot, body, evidence, teardown, report.
+//!
+//! Public because the attribute's code calls it from other crates; use the attribute, or [`Setup::builder`](crate::Setup::builder).
+
+use std::{
+    fmt,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use testcelery_api::Logs;
+
+use crate::{
+    Error, Setup, SetupBuilder, evidence,
+    report::{Report, ms},
+};
+
+/// Set by the first interrupt: tests of this process that come later do not begin.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Why a test failed, printed as it should be read.
+pub struct Failure(String);
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the body of a test may return: nothing, or a `Result` whose error is `Debug`.
+pub trait Outcome {
+    /// The failure's text, where it is one.
+    fn failure(self) -> Option<String>;
+}
+
+impl Outcome for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: fmt::Debug> Outcome for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| format!("{error:?}"))
+    }
+}
+
+/// Runs one test against a stack of its own.
+///
+/// # Errors
+/// When the stack does not boot, the body fails, or something cannot be taken away.
+pub fn run<F, Fut>(test: &str, builder: fn() -> SetupBuilder, body: F) -> Result<(), Failure>
+where
+    F: FnOnce(Setup) -> Fut,
+    Fut: Future<Output: Outcome>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
+    let (report, failure) = runtime.block_on(play(test, builder, body));
+    let written = report.write();
+    // Log streams end with their containers; nothing is left that could hold the runtime up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match failure {
+        Some(text) => Err(Failure(text)),
+        None => written.map_err(|error| Failure(format!("{error:?}"))),
+    }
+}
+
+async fn play<F, Fut>(test: &str, builder: fn() -> SetupBuilder, body: F) -> (Report<'_>, Option<String>)
+where
+    F: FnOnce(Setup) -> Fut,
+    Fut: Future<Output: Outcome>,
+{
+    let mut report = Report { test, outcome: "failed", boot_ms: 0, body_ms: 0, teardown_ms: 0 };
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        return (report, Some("interrupted before it began".to_owned()));
+    }
+    let begin = Instant::now();
+    let booted = tokio::select! {
+        booted = builder().boot() => booted,
+        signal = interrupted() => Err(Error::Setup(format!("{signal} during the boot")).into()),
+    };
+    report.boot_ms = ms(begin.elapsed());
+    let setup = match booted {
+        Ok(setup) => setup,
+        Err(failure) => {
+            let text = format!("the stack did not boot: {:?}", failure.error);
+            return (report, Some(with_evidence(test, text, &failure.logs)));
+        }
+    };
+
+    let begin = Instant::now();
+    let body = AssertUnwindSafe(body(setup.clone())).catch_unwind();
+    let failure = tokio::select! {
+        outcome = body => outcome.map_or_else(|panic| Some(panic_text(panic.as_ref())), Outcome::failure),
+        signal = interrupted() => Some(format!("{signal} during the test")),
+    };
+    report.body_ms = ms(begin.elapsed());
+
+    let begin = Instant::now();
+    let logs = setup.all_logs();
+    let down = setup.down().await.err().map(|error| format!("{error:?}"));
+    report.teardown_ms = ms(begin.elapsed());
+
+    let failures: Vec<String> = failure.into_iter().chain(down).collect();
+    if failures.is_empty() {
+        report.outcome = "passed";
+        return (report, None);
+    }
+    (report, Some(with_evidence(test, failures.join("\n"), &logs)))
+}
+
+fn with_evidence(test: &str, failure: String, logs: &[Logs]) -> String {
+    match evidence::keep(test, &failure, logs) {
+        Ok(folder) => format!("{failure}\nlogs of every node: {}", folder.display()),
+        Err(error) => format!("{failure}\nlogs could not be kept: {error:?}"),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    format!("panicked: {}", text.unwrap_or_else(|| "with a value that is no text".to_owned()))
+}
+
+/// Waits for Ctrl-C or `SIGTERM` and says which it was.
+async fn interrupted() -> &'static str {
+    let signal = signal().await;
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    signal
+}
+
+#[cfg(unix)]
+async fn signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "interrupted",
+        _ = terminate.recv() => "terminated",
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "interrupted",
+        Err(_) => std::future::pending().await,
+    }
+}

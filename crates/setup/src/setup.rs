@@ -1,0 +1,145 @@
+//! The one thing that a test receives.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use testcelery_api::{Backend, Broker, Cluster, Container, Logs, Network, Node, Worker};
+use testcelery_client::App;
+
+use crate::{Error, Ready, Result, SetupBuilder, ready};
+
+/// The task that [`Setup::ping`] sends: one of the default tasks of every worker of ours.
+const PING_TASK: &str = "testcelery.tasks.ping";
+
+/// A running stack: brokers, result backends, workers and the app that is connected to them.
+///
+/// Cloning gives another handle of the same stack. [`down`](Self::down) takes it away; a stack whose last handle is dropped goes away too.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) app: App,
+    pub(crate) brokers: Cluster<dyn Broker>,
+    pub(crate) backends: Cluster<dyn Backend>,
+    pub(crate) workers: Cluster<dyn Worker>,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) is_down: AtomicBool,
+}
+
+impl Setup {
+    /// Describes a stack.
+    pub fn builder() -> SetupBuilder {
+        SetupBuilder::new()
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The Celery app on the test's side.
+    pub fn app(&self) -> &App {
+        &self.inner.app
+    }
+
+    /// The brokers, in the order of the builder.
+    pub fn brokers(&self) -> &Cluster<dyn Broker> {
+        &self.inner.brokers
+    }
+
+    /// The result backends, in the order of the builder; empty with `rpc` and with results disabled.
+    pub fn backends(&self) -> &Cluster<dyn Backend> {
+        &self.inner.backends
+    }
+
+    /// The workers, in the order of the builder.
+    pub fn workers(&self) -> &Cluster<dyn Worker> {
+        &self.inner.workers
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.inner.brokers.len() + self.inner.backends.len() + self.inner.workers.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sends the task `testcelery.tasks.ping` to the first worker's first queue and returns its answer: `pong`.
+    ///
+    /// # Errors
+    /// When there is no worker, or the answer does not come.
+    pub async fn ping(&self) -> Result<String> {
+        let Some(worker) = self.inner.workers.first() else {
+            return Err(Error::Setup("there is no worker to ping".to_owned()));
+        };
+        self.ping_queue(worker.queues().first().map_or("celery", String::as_str)).await
+    }
+
+    pub(crate) async fn ping_queue(&self, queue: &str) -> Result<String> {
+        Ok(self.inner.app.task(PING_TASK).queue(queue).send().await?.get().await?)
+    }
+
+    /// Confirms in three ways that the stack works: every container is ready, every worker answers a control ping, and every queue answers
+    /// the ping task. A started setup has the first already.
+    ///
+    /// # Errors
+    /// The first confirmation that fails.
+    pub async fn ready(&self) -> Result<()> {
+        self.confirm(Ready::all()).await
+    }
+
+    /// Confirms in some of the ways of [`ready`](Self::ready).
+    ///
+    /// # Errors
+    /// The first confirmation that fails.
+    pub async fn confirm(&self, ready: Ready) -> Result<()> {
+        ready::confirm(self, ready).await
+    }
+
+    /// Closes the app's connections and removes every container and the network. Doing it twice is no error.
+    ///
+    /// # Errors
+    /// [`Error::Down`] with everything that could not be removed.
+    pub async fn down(&self) -> Result<()> {
+        if self.inner.is_down.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let containers: Vec<_> = self.containers().cloned().collect();
+        let removals = futures_util::future::join_all(containers.iter().map(|container| container.remove()));
+        // The app says good-bye while the servers die; both are bounded and neither needs the other.
+        let (removed, ()) = futures_util::future::join(removals, self.inner.app.close()).await;
+        let mut failures: Vec<String> = removed.into_iter().filter_map(Result::err).map(|error| report(&error)).collect();
+        if let Err(error) = self.inner.network.remove().await {
+            failures.push(report(&error));
+        }
+        if failures.is_empty() { Ok(()) } else { Err(Error::Down(failures.join("\n"))) }
+    }
+
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Arc<dyn Container>> {
+        let Inner { brokers, backends, workers, .. } = &*self.inner;
+        let brokers = brokers.iter().map(|node| node.container());
+        let backends = backends.iter().map(|node| node.container());
+        brokers.chain(backends).chain(workers.iter().map(|node| node.container()))
+    }
+
+    pub(crate) fn all_logs(&self) -> Vec<Logs> {
+        self.containers().map(|container| container.logs().clone()).collect()
+    }
+}
+
+fn report(error: &testcelery_api::Error) -> String {
+    let mut text = format!("  {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}

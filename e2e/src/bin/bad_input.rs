@@ -1,0 +1,88 @@
+//! One mistake per argument, made as a user would make it. Ends as a test would: with the error, and an exit code that is not 0.
+
+use std::{process::ExitCode, time::Duration};
+
+use testcelery::prelude::*;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mistake = std::env::args().nth(1).unwrap_or_default();
+    match make(&mistake).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the report of a program goes to standard error")]
+fn report(error: &testcelery::Error) {
+    eprintln!("{error:?}");
+}
+
+/// A small stack that works, to make a mistake in.
+fn stack() -> SetupBuilder {
+    Setup::builder().broker(Redis::default()).backend(Redis::default())
+}
+
+async fn make(mistake: &str) -> Result<()> {
+    match mistake {
+        // With DOCKER_HOST pointing to nowhere.
+        "no-daemon" => start(stack()).await,
+        "no-image" => {
+            let image = Image::reference("testcelery.invalid/nothing:1");
+            start(Setup::builder().broker(RabbitMq::default().image(image))).await
+        }
+        "missing-tasks" => start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await,
+        "broken-tasks" => start(stack().worker(Worker::default().tasks(PyModule::source("broken", "def f(:\n    pass\n")))).await,
+        "crash-on-import" => {
+            let module = PyModule::source("crash", "raise RuntimeError('boom while importing')\n");
+            start(stack().worker(Worker::default().tasks(module))).await
+        }
+        "unknown-task" => {
+            let setup = stack().start().await?;
+            let answer = async { setup.app().task("nobody.knows.me").send().await?.get::<()>().await }.await;
+            setup.down().await?;
+            Ok(answer?)
+        }
+        "no-result" => {
+            let setup = stack().start().await?;
+            let answer = async {
+                let result = setup.app().task("testcelery.tasks.ping").queue("nobody-listens").send().await?;
+                result.get_within::<String>(Duration::from_secs(1)).await
+            };
+            let answer = answer.await.map(drop);
+            setup.down().await?;
+            Ok(answer?)
+        }
+        "unknown-scheme" => {
+            App::builder("app").broker_url("kafka://127.0.0.1:9092/").connect().await?;
+            Ok(())
+        }
+        "not-json" => {
+            let setup = stack().start().await?;
+            let sent = setup.app().task("testcelery.tasks.add").args((1, f64::NAN)).send().await.map(drop);
+            setup.down().await?;
+            Ok(sent?)
+        }
+        "same-name" => start(Setup::builder().broker(Redis::default().named("store")).backend(Redis::default().named("store"))).await,
+        // Holds a stack until it is killed, for the test of what is left then.
+        "hold" => {
+            let setup = stack().start().await?;
+            announce();
+            std::future::pending::<()>().await;
+            setup.down().await
+        }
+        other => Err(testcelery::Error::Setup(format!("there is no mistake {other:?}"))),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "tells the test that started this program that the stack is up")]
+fn announce() {
+    println!("up");
+}
+
+async fn start(builder: SetupBuilder) -> Result<()> {
+    builder.start().await?.down().await
+}

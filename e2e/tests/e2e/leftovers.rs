@@ -1,0 +1,3 @@
+//! After everything: nothing.
+
+use testcelery::{Docker, prelude::*};

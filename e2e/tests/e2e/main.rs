@@ -1,0 +1,13 @@
+//! Every test here runs against real RabbitMQ, Redis, Memcached and Celery.
+
+mod bad_input;
+mod call_options;
+mod default_tasks;
+mod failing_task;
+mod leftovers;
+mod nodes;
+mod ping;
+mod queues;
+mod restarts;
+mod stacks;
+mod worker_logs;

@@ -1,0 +1,71 @@
+//! Every kind of node is killed and comes back, and the app goes on as if nothing had been.
+
+use testcelery::{
+    api::{ContainerState, ExitStatus},
+    prelude::*,
+};
+
+#[testcelery::test(backends(redis, memcached, rpc))]
+async fn worker_killed_and_restarted(setup: Setup) -> Result<()> {
+    assert_eq!(setup.ping().await?, "pong");
+    let worker = &setup.workers()[0];
+    worker.kill(Signal::KILL).await?;
+    assert_eq!(worker.container().state().await?, ContainerState::Exited(ExitStatus::Code(137)));
+    worker.start().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    worker.restart().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    // A warm shutdown ends with code 0.
+    worker.kill(Signal::TERM).await?;
+    assert_eq!(worker.wait_exit().await, ExitStatus::Code(0));
+    worker.start().await?;
+    setup.ready().await
+}
+
+#[testcelery::test(backends(redis, memcached, rpc))]
+async fn broker_killed_and_restarted(setup: Setup) -> Result<()> {
+    assert_eq!(setup.ping().await?, "pong");
+    let broker = &setup.brokers()[0];
+    broker.kill(Signal::KILL).await?;
+    broker.start().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    broker.restart().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    Ok(())
+}
+
+#[testcelery::test(backends(redis, memcached))]
+async fn backend_killed_and_restarted(setup: Setup) -> Result<()> {
+    assert_eq!(setup.ping().await?, "pong");
+    let backend = &setup.backends()[0];
+    backend.kill(Signal::KILL).await?;
+    backend.start().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    backend.restart().await?;
+    assert_eq!(setup.ping().await?, "pong");
+    Ok(())
+}
+
+/// A wait after a restart sees the new run only.
+#[testcelery::test]
+async fn logs_start_over_with_the_worker(setup: Setup) -> Result<()> {
+    let worker = &setup.workers()[0];
+    let first = worker.logs().wait_for(" ready.").await?;
+    worker.restart().await?;
+    let second = worker.logs().wait_for(" ready.").await?;
+    assert!(second.number > first.number);
+    assert_eq!(worker.logs().wait(" ready.").from_beginning().await?, first);
+    Ok(())
+}
+
+#[testcelery::test]
+async fn paused_worker_goes_on(setup: Setup) -> Result<()> {
+    let container = setup.workers()[0].container();
+    container.pause().await?;
+    let result = setup.app().task("testcelery.tasks.ping").send().await?;
+    assert_eq!(container.state().await?, ContainerState::Paused);
+    assert_eq!(result.state().await?, State::Pending);
+    container.unpause().await?;
+    assert_eq!(result.get::<String>().await?, "pong");
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Changes to the default stack that several tests need.
+
+use testcelery::prelude::*;
+
+/// One worker on a queue of its own name and none on `celery`.
+pub fn custom_queue(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(Worker::default().queue("letters.to-everyone"))
+}
+
+/// Two workers, each on a queue of its own.
+pub fn two_workers(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(Worker::default().queue("fast")).worker(Worker::default().queue("slow"))
+}
+
+/// A worker that takes one task at a time, the most urgent first.
+pub fn one_at_a_time(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(
+        Worker::default()
+            .concurrency(1)
+            .config("task_acks_late", true)
+            .config("task_queue_max_priority", 10)
+            .config("worker_prefetch_multiplier", 1),
+    )
+}
+
+/// A worker that logs next to nothing.
+pub fn quiet(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(Worker::default().log_level("ERROR"))
+}
