@@ -84,7 +84,7 @@ def default_redis_backend_image():
 @pytest.fixture
 def default_rabbitmq_broker_image():
     # 1.3.0 says rabbitmq:latest, which has since become a RabbitMQ that refuses Celery's
-    # transient queues; its next release pins 4.2.
+    # transient queues; its main branch pins 4.2.
     return os.environ.get("PEER_RABBITMQ_IMAGE", "rabbitmq:4.2")
 
 

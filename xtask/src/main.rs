@@ -1,3 +1,54 @@
-//! Development tasks.
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks through both"
+)]
 
-fn main() {}
+mod e2e;
+mod interrupt;
+mod process;
+mod runner;
+mod tidy;
+mod ui;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The development tasks of testcelery.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs the tests that need a real stack.
+    E2e(e2e::E2e),
+    /// Checks the rules of the house that no other tool checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match interrupt::run(cli.task.run()) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Task {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::E2e(task) => task.run().await,
+            Self::Tidy => tidy::run().await,
+        }
+    }
+}
