@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::{
     runner::{self, Case, Settings, Suite, Totals, Which},
-    ui,
+    ui, workspace,
 };
 
 /// Options of `e2e`.
@@ -22,22 +22,51 @@ pub(crate) struct E2e {
     repeat: NonZeroUsize,
 }
 
+impl Default for E2e {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            jobs: None,
+            repeat: NonZeroUsize::MIN,
+        }
+    }
+}
+
 /// The packages with such tests.
-pub(crate) const SUITES: [Suite; 2] = [
-    Suite {
-        package: "testcelery-api",
-        which: Which::All,
-    },
-    Suite {
-        package: "testcelery-client",
-        which: Which::All,
-    },
-];
+pub(crate) fn suites() -> Vec<Suite> {
+    vec![
+        // Its own tests of the daemon are ignored in `cargo test`.
+        Suite {
+            package: "testcelery-docker".to_owned(),
+            which: Which::IgnoredOnly,
+        },
+        Suite {
+            package: "testcelery-e2e".to_owned(),
+            which: Which::All,
+        },
+    ]
+}
+
+/// The example packages, whose tests need a stack too.
+pub(crate) fn examples() -> anyhow::Result<Vec<Suite>> {
+    let metadata = workspace::metadata()?;
+    let folder = workspace::root().join("examples");
+    let examples = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| package.manifest_path.starts_with(&folder));
+    Ok(examples
+        .map(|package| Suite {
+            package: package.name.to_string(),
+            which: Which::All,
+        })
+        .collect())
+}
 
 impl E2e {
     /// Runs them; fails when one fails, when there is none, and when anything is left behind.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let totals = self.tests(&SUITES).await?;
+        let totals = self.tests(&suites()).await?;
         ui::line(format_args!("\n{totals}"));
         Ok(if totals.failed == 0 {
             ExitCode::SUCCESS
@@ -46,7 +75,8 @@ impl E2e {
         })
     }
 
-    async fn tests(&self, suites: &[Suite]) -> anyhow::Result<Totals> {
+    /// Builds, lists and runs the tests of these packages.
+    pub(crate) async fn tests(&self, suites: &[Suite]) -> anyhow::Result<Totals> {
         let binaries = runner::build(suites).await?;
         let mut cases = runner::list(&binaries).await?;
         if let Some(filter) = &self.filter {
@@ -58,23 +88,14 @@ impl E2e {
                 None => bail!("there are no tests"),
             }
         }
-        let cases: Vec<Case> = cases
-            .iter()
-            .cycle()
-            .take(cases.len() * self.repeat.get())
-            .cloned()
-            .collect();
-        let jobs = self
-            .jobs
-            .or_else(|| std::thread::available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN);
-        runner::run_all(
-            &cases,
-            &Settings {
-                jobs,
-                environment: &[],
-            },
-        )
-        .await
+        let all = cases.len() * self.repeat.get();
+        let cases: Vec<Case> = cases.iter().cycle().take(all).cloned().collect();
+        let cores = || std::thread::available_parallelism().ok();
+        let jobs = self.jobs.or_else(cores).unwrap_or(NonZeroUsize::MIN);
+        let settings = Settings {
+            jobs,
+            environment: &[],
+        };
+        runner::run_all(&cases, &settings).await
     }
 }

@@ -5,10 +5,12 @@
     reason = "a command line tool speaks through both"
 )]
 
+mod bench;
 mod e2e;
 mod interrupt;
 mod process;
 mod runner;
+mod test;
 mod tidy;
 mod ui;
 mod workspace;
@@ -29,6 +31,11 @@ struct Cli {
 enum Task {
     /// Runs the tests that need a real stack.
     E2e(e2e::E2e),
+    /// Runs everything that has to pass before a change is merged.
+    Test,
+    /// Measures testcelery against pytest-celery.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Checks the rules of the house that no other tool checks.
     Tidy,
 }
@@ -48,6 +55,8 @@ impl Task {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::E2e(task) => task.run().await,
+            Self::Test => test::run().await,
+            Self::Bench(task) => task.run().await,
             Self::Tidy => tidy::run().await,
         }
     }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Stdio, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use cargo_metadata::{Artifact, Message, TargetKind};
+use cargo_metadata::{Message, Target};
 use tokio::process::Command;
 
 use super::libtest;
@@ -22,16 +22,16 @@ pub(crate) enum Which {
 }
 
 /// A package with tests that need a stack.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Suite {
-    pub(crate) package: &'static str,
+    pub(crate) package: String,
     pub(crate) which: Which,
 }
 
 /// An executable with tests.
 #[derive(Debug)]
 pub(crate) struct Binary {
-    /// The package and the target, as `testcelery-e2e::restart`; the target is left out where it is the library.
+    /// How its tests are named in lists, as `e2e` or `docker::daemon`.
     pub(crate) name: String,
     path: PathBuf,
     /// Where cargo would run it.
@@ -69,7 +69,7 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
     let mut cargo = workspace::cargo(&["test", "--no-run", "--lib", "--tests"]);
     cargo.arg("--message-format=json-render-diagnostics");
     for suite in suites {
-        cargo.args(["--package", suite.package]);
+        cargo.args(["--package", suite.package.as_str()]);
     }
     let mut messages = tempfile::tempfile()?;
     cargo.stdout(messages.try_clone()?).stderr(Stdio::inherit());
@@ -99,7 +99,7 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
             .parent()
             .map(|folder| folder.as_std_path().to_owned());
         binaries.push(Arc::new(Binary {
-            name: binary_name(suite.package, &artifact),
+            name: binary_name(&suite.package, &artifact.target),
             path: path.into_std_path_buf(),
             folder: folder.unwrap_or_else(|| workspace::root().to_owned()),
             which: suite.which,
@@ -109,10 +109,13 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
     Ok(binaries)
 }
 
-fn binary_name(package: &str, artifact: &Artifact) -> String {
-    match artifact.target.kind.first() {
-        Some(TargetKind::Test) => format!("{package}::{}", artifact.target.name),
-        _ => package.to_owned(),
+/// The package without our prefix, and the target where that says more.
+fn binary_name(package: &str, target: &Target) -> String {
+    let package = package.strip_prefix("testcelery-").unwrap_or(package);
+    if target.is_test() && target.name != package {
+        format!("{package}::{}", target.name)
+    } else {
+        package.to_owned()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The formats are those of `libtest` in `--format terse --list` and in the default (pretty) format, which are the stable ones.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -10,12 +10,6 @@ use regex::Regex;
 pub(crate) fn names(listed: &str) -> Vec<String> {
     let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
     names.map(str::to_owned).collect()
-}
-
-/// The names of the first list that are not in the second.
-pub(crate) fn without(all: Vec<String>, other: &[String]) -> Vec<String> {
-    let other: BTreeSet<&String> = other.iter().collect();
-    all.into_iter().filter(|name| !other.contains(name)).collect()
 }
 
 /// The numbers of one or several runs.
@@ -80,10 +74,6 @@ mod tests {
         let listed =
             "ping::redis_redis: test\nsrc/lib.rs - a (line 3): test\nspeed: bench\n\n2 tests, 1 benchmarks\n";
         assert_eq!(names(listed), ["ping::redis_redis", "src/lib.rs - a (line 3)"]);
-        assert_eq!(
-            without(names(listed), &["ping::redis_redis".to_owned()]),
-            ["src/lib.rs - a (line 3)"]
-        );
     }
 
     #[test]

@@ -8,15 +8,16 @@ mod table;
 use std::{
     num::NonZeroUsize,
     path::Path,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 
-pub(crate) use build::{Binary, Case, Suite, Which, build, list};
+pub(crate) use build::{Case, Suite, Which, build, list};
 pub(crate) use report::Report;
-pub(crate) use table::{Table, seconds};
+use table::Table;
 
 use crate::{
     process::{Group, Sink},
@@ -94,8 +95,8 @@ impl std::fmt::Display for Totals {
 pub(crate) async fn run_all(cases: &[Case], settings: &Settings<'_>) -> anyhow::Result<Totals> {
     let names: Vec<String> = cases.iter().map(Case::name).collect();
     let table = Table::new(names.iter().map(String::as_str));
+    let progress = ui::Progress::bar("running tests", cases.len());
     ui::line(table.head());
-    let progress = ui::Progress::bar("tests", cases.len());
     let mut totals = Totals::default();
     let mut failures = Vec::new();
     let mut rows =
@@ -118,22 +119,13 @@ pub(crate) async fn run_all(cases: &[Case], settings: &Settings<'_>) -> anyhow::
     Ok(totals)
 }
 
-/// What is shown of a test that failed.
+/// What is shown of a test that failed. Its output names the folder with the evidence.
 fn failure(row: &Row) -> String {
     let how = match &row.outcome {
         Outcome::Failed(how) => how.as_str(),
         _ => "",
     };
-    let evidence = row
-        .report
-        .as_ref()
-        .map(|report| format!("\n    evidence: target/testcelery/{}/", report.test));
-    format!(
-        "\n--- {}: {how}{}\n{}",
-        row.name,
-        evidence.unwrap_or_default(),
-        row.output.trim_end()
-    )
+    format!("\n--- {}: {how}\n{}", row.name, row.output.trim_end())
 }
 
 /// Runs one test.
@@ -156,13 +148,7 @@ async fn run_limited(case: &Case, settings: &Settings<'_>, limit: Duration) -> a
     sink.attach(&mut command)?;
     let started = Instant::now();
     let mut group = Group::spawn(&mut command)?;
-    let (status, peak_kib) = {
-        let id = group.id();
-        let waiting = group.wait_at_most(limit);
-        tokio::pin!(waiting);
-        watch_memory(id, waiting).await
-    };
-    let status = status?;
+    let (status, peak_kib) = wait_watched(&mut group, limit).await?;
     let took = started.elapsed();
     let output = sink.text()?;
     let outcome = match status {
@@ -197,14 +183,20 @@ fn outcome(test: &str, success: bool, status: &str, output: &str) -> Outcome {
 /// How often the memory of a process is read.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits for a process and reads its memory meanwhile. The kernel keeps the high-water mark (`VmHWM` in proc(5)), so that only
-/// what the process takes in its last moments can be missed.
-async fn watch_memory<T>(id: Option<u32>, mut waiting: impl Future<Output = T> + Unpin) -> (T, Option<u64>) {
+/// Waits for a process at most so long, and reads its memory meanwhile. The kernel keeps the high-water mark (`VmHWM` in
+/// proc(5)), so that only what the process takes in its last moments can be missed.
+pub(crate) async fn wait_watched(
+    group: &mut Group,
+    limit: Duration,
+) -> anyhow::Result<(Option<ExitStatus>, Option<u64>)> {
+    let id = group.id();
+    let waiting = group.wait_at_most(limit);
+    tokio::pin!(waiting);
     let mut peak = None;
     let mut ticks = tokio::time::interval(MEMORY_INTERVAL);
     loop {
         tokio::select! {
-            ended = &mut waiting => return (ended, peak),
+            ended = &mut waiting => return Ok((ended?, peak)),
             _ = ticks.tick() => peak = id.and_then(high_water_mark).or(peak),
         }
     }

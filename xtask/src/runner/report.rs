@@ -7,8 +7,6 @@ use serde::Deserialize;
 /// One test's report.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Report {
-    /// Its name, which is also the name of the folder with the evidence.
-    pub(crate) test: String,
     boot_ms: Option<f64>,
     body_ms: Option<f64>,
     teardown_ms: Option<f64>,
@@ -61,7 +59,6 @@ mod tests {
             {\"test\":\"b\",\"boot_ms\":1500.5,\"body_ms\":20,\"teardown_ms\":0,\"outcome\":\"passed\"}\n\
             {\"test\":\"c\",\"boo";
         let report = last(text).unwrap();
-        assert_eq!(report.test, "b");
         assert_eq!(report.boot(), Some(Duration::from_micros(1_500_500)));
         assert_eq!(report.total(), Some(Duration::from_micros(1_520_500)));
     }

@@ -58,7 +58,7 @@ fn status(outcome: &Outcome) -> &'static str {
 }
 
 /// Seconds with two digits, or `-`.
-pub(crate) fn seconds(time: Option<Duration>) -> String {
+fn seconds(time: Option<Duration>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| format!("{:.2}", time.as_secs_f64()))
 }
 

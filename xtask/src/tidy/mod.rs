@@ -12,7 +12,7 @@ use crate::{ui, workspace};
 
 /// Something that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Violation {
+pub(crate) struct Violation {
     path: String,
     /// 0 where the whole file is meant.
     line: usize,
@@ -36,34 +36,34 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Checks every rule on every file that belongs to the repository, or is about to.
+/// Prints what breaks a rule, and fails if anything does.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
-    let files = files().await?;
+    let violations = check().await?;
+    for violation in &violations {
+        ui::line(violation);
+    }
+    ui::line(format_args!("tidy: {} violations", violations.len()));
+    Ok(if violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Checks every rule on every file that belongs to the repository, or is about to.
+pub(crate) async fn check() -> anyhow::Result<Vec<Violation>> {
     let metadata = workspace::metadata()?;
     let mut found = BTreeSet::new();
-    for path in &files {
-        let full = workspace::root().join(path);
+    for path in files().await? {
         // A file that is deleted and not yet committed, or is no text.
-        let Ok(content) = std::fs::read_to_string(&full) else {
+        let Ok(content) = std::fs::read_to_string(workspace::root().join(&path)) else {
             continue;
         };
-        found.extend(text::check(path, &content));
+        found.extend(text::check(&path, &content));
     }
     found.extend(layers::check(&metadata));
     found.extend(readme::check(&metadata));
-    for violation in &found {
-        ui::line(violation);
-    }
-    if found.is_empty() {
-        ui::line(format_args!("tidy: {} files, no violation", files.len()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    ui::line(format_args!(
-        "tidy: {} files, {} violations",
-        files.len(),
-        found.len()
-    ));
-    Ok(ExitCode::FAILURE)
+    Ok(found.into_iter().collect())
 }
 
 async fn files() -> anyhow::Result<Vec<String>> {
