@@ -95,6 +95,10 @@ pub enum Error {
         known: Vec<String>,
     },
 
+    /// An app without a broker.
+    #[error("the app has no broker; name one with `broker_url(..)` or `broker(..)`")]
+    NoBroker,
+
     /// A URL that is none.
     #[error("the URL of the {role} cannot be read")]
     Url {

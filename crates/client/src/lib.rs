@@ -1,17 +1,30 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod app;
+mod builder;
+mod call;
+mod control;
 mod error;
+mod json;
 mod message;
 mod meta;
+mod protocol;
+mod repr;
+mod result;
 mod store;
 mod task_error;
 mod transport;
 
 pub use address::Address;
+pub use app::App;
+pub use builder::{AppBuilder, DEFAULT_RESULT_TIMEOUT};
+pub use call::{Call, DEFAULT_QUEUE};
+pub use control::{Control, DEFAULT_REPLY_TIMEOUT, Request};
 pub use error::{Error, Result};
 pub use message::{Message, Properties};
 pub use meta::{ResultMeta, State};
+pub use result::AsyncResult;
 pub use store::{ResultStore, StoreFactory};
 pub use task_error::TaskError;
 pub use transport::{Inbox, Transport, TransportFactory};

@@ -1,0 +1,121 @@
+//! The Celery app on the caller's side.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use uuid::Uuid;
+
+use crate::{AppBuilder, Call, Control, ResultStore, Transport};
+
+/// A Celery app: publishes tasks, reads their results, asks workers. Clones share its connections.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+pub(crate) type Evidence = Arc<dyn Fn() -> String + Send + Sync>;
+
+struct Inner {
+    name: String,
+    /// Celery's `oid`: what replies are addressed to where the store has no address of its own.
+    oid: String,
+    transport: Arc<dyn Transport>,
+    store: Option<Arc<dyn ResultStore>>,
+    result_timeout: Duration,
+    on_timeout: Option<Evidence>,
+}
+
+impl App {
+    /// Begins an app of a name.
+    pub fn builder(name: impl Into<String>) -> AppBuilder {
+        AppBuilder::new(name.into())
+    }
+
+    pub(crate) fn new(
+        name: String,
+        transport: Arc<dyn Transport>,
+        store: Option<Arc<dyn ResultStore>>,
+        result_timeout: Duration,
+        on_timeout: Option<Evidence>,
+    ) -> Self {
+        let oid = Uuid::new_v4().hyphenated().to_string();
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                oid,
+                transport,
+                store,
+                result_timeout,
+                on_timeout,
+            }),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Begins a call of a task, by the name under which workers know it.
+    pub fn task(&self, name: impl Into<String>) -> Call {
+        Call::new(self.clone(), name.into())
+    }
+
+    /// Commands to workers.
+    pub fn control(&self) -> Control {
+        Control::new(self.clone())
+    }
+
+    /// The broker's URL without its password.
+    pub fn broker_url(&self) -> String {
+        self.inner.transport.safe_url()
+    }
+
+    /// The result backend's URL without its password; `None` where results are disabled.
+    pub fn backend_url(&self) -> Option<String> {
+        self.inner.store.as_ref().map(|store| store.safe_url())
+    }
+
+    /// Closes the connections, for all clones. Calls after this fail.
+    pub async fn close(&self) {
+        if let Some(store) = &self.inner.store {
+            store.close().await;
+        }
+        self.inner.transport.close().await;
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
+        &self.inner.transport
+    }
+
+    pub(crate) fn store(&self) -> Option<&Arc<dyn ResultStore>> {
+        self.inner.store.as_ref()
+    }
+
+    pub(crate) fn result_timeout(&self) -> Duration {
+        self.inner.result_timeout
+    }
+
+    pub(crate) fn reply_to(&self) -> &str {
+        let store = self.inner.store.as_ref();
+        store
+            .and_then(|store| store.reply_to())
+            .unwrap_or(&self.inner.oid)
+    }
+
+    pub(crate) fn evidence(&self) -> String {
+        self.inner
+            .on_timeout
+            .as_ref()
+            .map_or_else(String::new, |hook| hook())
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.inner.name)
+            .field("transport", &self.inner.transport)
+            .field("store", &self.inner.store)
+            .finish_non_exhaustive()
+    }
+}

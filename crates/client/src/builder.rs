@@ -1,0 +1,229 @@
+//! How an app finds its servers.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use testcelery_api::ConnectionUrl;
+
+use crate::{
+    Address, App, Error, Result, ResultStore, StoreFactory, Transport, TransportFactory, app::Evidence,
+};
+
+/// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
+pub const DEFAULT_RESULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+const BROKER: &str = "broker";
+const BACKEND: &str = "result backend";
+
+/// An app before it is connected.
+#[must_use = "an app does nothing until it is connected"]
+pub struct AppBuilder {
+    name: String,
+    brokers: Vec<Source>,
+    backend: Option<Source>,
+    transports: Vec<Arc<dyn TransportFactory>>,
+    stores: Vec<Arc<dyn StoreFactory>>,
+    result_timeout: Duration,
+    on_timeout: Option<Evidence>,
+}
+
+/// Where a server is said to be.
+enum Source {
+    Url(String),
+    Address(Arc<dyn Address>),
+}
+
+impl AppBuilder {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            brokers: Vec::new(),
+            backend: None,
+            transports: Vec::new(),
+            stores: Vec::new(),
+            result_timeout: DEFAULT_RESULT_TIMEOUT,
+            on_timeout: None,
+        }
+    }
+
+    /// Adds a broker by its URL, or several of them with `;` between them as Celery has it. Of several brokers the first that answers is
+    /// taken.
+    pub fn broker_url(mut self, url: impl AsRef<str>) -> Self {
+        let urls = url.as_ref().split(';');
+        self.brokers.extend(urls.map(|url| Source::Url(url.to_owned())));
+        self
+    }
+
+    /// Adds a broker that may move.
+    pub fn broker(mut self, address: Arc<dyn Address>) -> Self {
+        self.brokers.push(Source::Address(address));
+        self
+    }
+
+    /// Sets the result backend by its URL. `rpc://` is the broker itself, `disabled://` is none.
+    pub fn backend_url(mut self, url: impl Into<String>) -> Self {
+        self.backend = Some(Source::Url(url.into()));
+        self
+    }
+
+    /// Sets a result backend that may move.
+    pub fn backend(mut self, address: Arc<dyn Address>) -> Self {
+        self.backend = Some(Source::Address(address));
+        self
+    }
+
+    /// Lets results come through the broker.
+    pub fn rpc(self) -> Self {
+        self.backend_url("rpc://")
+    }
+
+    /// Adds what speaks to brokers of some URL schemes.
+    pub fn transport_factory(mut self, factory: impl TransportFactory + 'static) -> Self {
+        self.transports.push(Arc::new(factory));
+        self
+    }
+
+    /// Adds what speaks to result backends of some URL schemes.
+    pub fn store_factory(mut self, factory: impl StoreFactory + 'static) -> Self {
+        self.stores.push(Arc::new(factory));
+        self
+    }
+
+    /// Sets how long `get` waits; [`DEFAULT_RESULT_TIMEOUT`] unless said otherwise.
+    pub fn result_timeout(mut self, timeout: Duration) -> Self {
+        self.result_timeout = timeout;
+        self
+    }
+
+    /// Sets what is asked for evidence when no result comes in time. Its answer is added to the error.
+    pub fn on_timeout(mut self, evidence: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.on_timeout = Some(Arc::new(evidence));
+        self
+    }
+
+    /// Connects to the broker and to the result backend.
+    ///
+    /// # Errors
+    /// [`Error::NoBroker`], [`Error::Url`] and [`Error::UnknownScheme`] before anything is connected to, [`Error::NoRpc`] when the broker
+    /// carries no results, [`Error::Connection`] when a server cannot be reached.
+    pub async fn connect(self) -> Result<App> {
+        let brokers: Vec<_> = self
+            .brokers
+            .iter()
+            .map(|source| locate(source, BROKER))
+            .collect::<Result<_>>()?;
+        let choices: Vec<_> = brokers
+            .into_iter()
+            .map(|(address, scheme)| Ok((address, self.transport_for(&scheme)?)))
+            .collect::<Result<_>>()?;
+        let backend = self.choose_backend()?;
+        let transport = connect_first(choices).await?;
+        let store: Result<Option<Arc<dyn ResultStore>>> = match backend {
+            Backend::Disabled => Ok(None),
+            Backend::Rpc => transport.rpc_store().await.map(Some),
+            Backend::Store(address, factory) => factory.connect(address).await.map(Some),
+        };
+        let store = match store {
+            Ok(store) => store,
+            Err(error) => {
+                transport.close().await;
+                return Err(error);
+            }
+        };
+        let app = App::new(
+            self.name,
+            transport,
+            store,
+            self.result_timeout,
+            self.on_timeout,
+        );
+        tracing::debug!(app = app.name(), broker = app.broker_url(), backend = app.backend_url(), "app connected");
+        Ok(app)
+    }
+
+    fn transport_for(&self, scheme: &str) -> Result<Arc<dyn TransportFactory>> {
+        let speaks = |factory: &&Arc<dyn TransportFactory>| factory.schemes().contains(&scheme);
+        let factory = self.transports.iter().find(speaks).cloned();
+        factory.ok_or_else(|| {
+            let known = self.transports.iter().flat_map(|factory| factory.schemes());
+            unknown(scheme, BROKER, known.copied())
+        })
+    }
+
+    fn choose_backend(&self) -> Result<Backend> {
+        let Some(source) = &self.backend else {
+            return Ok(Backend::Disabled);
+        };
+        let (address, scheme) = locate(source, BACKEND)?;
+        match scheme.as_str() {
+            "rpc" => return Ok(Backend::Rpc),
+            "disabled" => return Ok(Backend::Disabled),
+            _ => {}
+        }
+        let speaks = |factory: &&Arc<dyn StoreFactory>| factory.schemes().contains(&scheme.as_str());
+        match self.stores.iter().find(speaks) {
+            Some(factory) => Ok(Backend::Store(address, factory.clone())),
+            None => {
+                let known = self.stores.iter().flat_map(|factory| factory.schemes());
+                Err(unknown(&scheme, BACKEND, known.copied().chain(["rpc", "disabled"])))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AppBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // URLs that were not parsed yet may hold passwords anywhere.
+        f.debug_struct("AppBuilder")
+            .field("name", &self.name)
+            .field("transports", &self.transports)
+            .field("stores", &self.stores)
+            .field("result_timeout", &self.result_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Backend {
+    Disabled,
+    Rpc,
+    Store(Arc<dyn Address>, Arc<dyn StoreFactory>),
+}
+
+fn locate(source: &Source, role: &'static str) -> Result<(Arc<dyn Address>, String)> {
+    match source {
+        Source::Url(text) => {
+            let url: ConnectionUrl = text.parse().map_err(|source| Error::Url { role, source })?;
+            let scheme = url.scheme().to_owned();
+            Ok((Arc::new(url), scheme))
+        }
+        Source::Address(address) => {
+            let url = address
+                .url()
+                .map_err(|error| Error::connection(format!("find the {role}"), "its address", error))?;
+            Ok((address.clone(), url.scheme().to_owned()))
+        }
+    }
+}
+
+fn unknown(scheme: &str, role: &'static str, known: impl Iterator<Item = &'static str>) -> Error {
+    Error::UnknownScheme {
+        scheme: scheme.to_owned(),
+        role,
+        known: known.map(str::to_owned).collect(),
+    }
+}
+
+type Choice = (Arc<dyn Address>, Arc<dyn TransportFactory>);
+
+async fn connect_first(choices: Vec<Choice>) -> Result<Arc<dyn Transport>> {
+    let mut last = Error::NoBroker;
+    for (address, factory) in choices {
+        match factory.connect(address).await {
+            Ok(transport) => return Ok(transport),
+            Err(error) => {
+                tracing::debug!(%error, "a broker does not answer");
+                last = error;
+            }
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,161 @@
+//! Commands to workers and their answers (`kombu.pidbox`).
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{App, Error, Inbox, Message, Properties, Result};
+
+/// How long replies are collected unless a request says otherwise, as in Celery.
+pub const DEFAULT_REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+const EXCHANGE: &str = "celery.pidbox";
+const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
+
+/// The logical clock that commands carry, as Celery's `LamportClock`.
+static CLOCK: AtomicU64 = AtomicU64::new(0);
+
+/// Commands to workers, all of them or some.
+#[derive(Debug, Clone)]
+pub struct Control {
+    app: App,
+}
+
+impl Control {
+    pub(crate) fn new(app: App) -> Self {
+        Self { app }
+    }
+
+    /// Asks who is there. A worker answers `{"ok": "pong"}`.
+    pub fn ping(&self) -> Request {
+        self.request("ping", Map::new())
+    }
+
+    /// Asks for anything that workers know by name, as `stats` or `active_queues`.
+    pub fn request(&self, method: impl Into<String>, arguments: Map<String, Value>) -> Request {
+        Request {
+            app: self.app.clone(),
+            method: method.into(),
+            arguments,
+            destination: None,
+            expect: None,
+            timeout: DEFAULT_REPLY_TIMEOUT,
+        }
+    }
+}
+
+/// A command that wants answers.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request {
+    app: App,
+    method: String,
+    arguments: Map<String, Value>,
+    destination: Option<Vec<String>>,
+    expect: Option<usize>,
+    timeout: Duration,
+}
+
+impl Request {
+    /// Asks only these workers, by their names as `celery@host`, and returns as soon as each has answered.
+    pub fn destination<S: Into<String>>(mut self, hostnames: impl IntoIterator<Item = S>) -> Self {
+        self.destination = Some(hostnames.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Returns as soon as so many workers have answered.
+    pub fn expect(mut self, replies: usize) -> Self {
+        self.expect = Some(replies);
+        self
+    }
+
+    /// Sets how long answers are collected; [`DEFAULT_REPLY_TIMEOUT`] unless said otherwise. Nobody knows how many workers there are, so
+    /// this is how long it takes where neither [`destination`](Self::destination) nor [`expect`](Self::expect) says when to stop.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends it and collects the answers by the workers' names. A worker that does not answer in time is not in there, which is no error.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] when the broker cannot be reached.
+    pub async fn send(self) -> Result<BTreeMap<String, Value>> {
+        let ticket = Uuid::new_v4().hyphenated().to_string();
+        let message = self.message(&ticket);
+        let transport = self.app.transport();
+        // The queue is there before anybody can answer. Its key is the ticket, so that no other request reads from it.
+        let mut inbox = transport.open_inbox(REPLY_EXCHANGE, &ticket).await?;
+        let outcome = match transport.broadcast(EXCHANGE, &message).await {
+            Ok(()) => self.collect(inbox.as_mut(), &ticket).await,
+            Err(error) => Err(error),
+        };
+        inbox.close().await;
+        let replies = outcome?;
+        tracing::debug!(method = self.method, replies = replies.len(), "command answered");
+        Ok(replies)
+    }
+
+    async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, Value>> {
+        let enough = self
+            .expect
+            .or(self.destination.as_ref().map(Vec::len))
+            .unwrap_or(usize::MAX);
+        let mut replies = BTreeMap::new();
+        let collecting = async {
+            while replies.len() < enough {
+                let reply = inbox.next().await?;
+                if reply.headers.get("ticket").and_then(Value::as_str) == Some(ticket) {
+                    replies.extend(answers(&reply)?);
+                }
+            }
+            Ok(())
+        };
+        match timeout(self.timeout, collecting).await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) | Err(_) => Ok(replies),
+        }
+    }
+
+    fn message(&self, ticket: &str) -> Message {
+        let clock = CLOCK.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let headers = [
+            ("clock".to_owned(), json!(clock)),
+            ("expires".to_owned(), json!(now.saturating_add(self.timeout).as_secs_f64())),
+        ];
+        let body = json!({
+            "method": self.method,
+            "arguments": self.arguments,
+            "destination": self.destination,
+            "pattern": null,
+            "matcher": null,
+            "ticket": ticket,
+            "reply_to": {"exchange": REPLY_EXCHANGE, "routing_key": ticket},
+        });
+        Message {
+            headers: headers.into_iter().collect(),
+            properties: Properties {
+                persistent: false,
+                ..Properties::default()
+            },
+            body: body.to_string().into_bytes(),
+        }
+    }
+}
+
+/// The answers of one reply, by the worker's name.
+fn answers(reply: &Message) -> Result<Map<String, Value>> {
+    serde_json::from_slice(&reply.body).map_err(|error| Error::Malformed {
+        what: "the reply of a worker".to_owned(),
+        problem: error.to_string(),
+    })
+}

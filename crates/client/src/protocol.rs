@@ -1,0 +1,188 @@
+//! Task messages, protocol version 2 (`celery.app.amqp.AMQP.as_task_v2`).
+
+use std::{sync::LazyLock, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::{Message, Properties, repr};
+
+/// The headers that the protocol has for itself.
+pub(crate) const HEADERS: [&str; 20] = [
+    "lang",
+    "task",
+    "id",
+    "shadow",
+    "eta",
+    "expires",
+    "group",
+    "group_index",
+    "retries",
+    "timelimit",
+    "root_id",
+    "parent_id",
+    "argsrepr",
+    "kwargsrepr",
+    "origin",
+    "ignore_result",
+    "replaced_task_nesting",
+    "stamped_headers",
+    "stamps",
+    "compression",
+];
+
+/// Who sends: `gen<pid>@<host>`, as Celery's `anon_nodename`.
+static ORIGIN: LazyLock<String> = LazyLock::new(|| {
+    let host = gethostname::gethostname();
+    format!("gen{}@{}", std::process::id(), host.to_string_lossy())
+});
+
+/// Everything that a task message says.
+#[derive(Debug, Default)]
+pub(crate) struct TaskMessage {
+    pub(crate) task: String,
+    pub(crate) id: String,
+    pub(crate) args: Vec<Value>,
+    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) eta: Option<Timestamp>,
+    /// When it expires, and how long that is from now.
+    pub(crate) expires: Option<(Timestamp, Duration)>,
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) soft_time_limit: Option<Duration>,
+    pub(crate) ignore_result: bool,
+    pub(crate) priority: Option<u8>,
+    pub(crate) reply_to: String,
+    pub(crate) headers: Map<String, Value>,
+}
+
+impl TaskMessage {
+    /// The message as a transport carries it.
+    pub(crate) fn into_message(self) -> Message {
+        let protocol = json!({
+            "lang": "rust",
+            "task": self.task,
+            "id": self.id,
+            "shadow": null,
+            "eta": self.eta.map(isoformat),
+            "expires": self.expires.map(|(at, _)| isoformat(at)),
+            "group": null,
+            "group_index": null,
+            "retries": 0,
+            // The hard limit first, other than the documentation of the protocol says.
+            "timelimit": [self.time_limit.map(seconds), self.soft_time_limit.map(seconds)],
+            "root_id": self.id,
+            "parent_id": null,
+            "argsrepr": repr::args(&self.args),
+            "kwargsrepr": repr::kwargs(&self.kwargs),
+            "origin": *ORIGIN,
+            "ignore_result": self.ignore_result,
+            "replaced_task_nesting": 0,
+            "stamped_headers": null,
+            "stamps": {},
+        });
+        let mut headers = self.headers;
+        if let Value::Object(protocol) = protocol {
+            headers.extend(protocol);
+        }
+        let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
+        let body = Value::Array(vec![
+            Value::Array(self.args),
+            Value::Object(self.kwargs),
+            embed,
+        ]);
+        Message {
+            headers,
+            properties: Properties {
+                correlation_id: Some(self.id),
+                reply_to: Some(self.reply_to),
+                priority: self.priority,
+                expiration: self.expires.map(|(_, after)| after),
+                ..Properties::default()
+            },
+            body: body.to_string().into_bytes(),
+        }
+    }
+}
+
+/// As Python's `datetime.isoformat()` of an aware UTC time. Always with an offset: workers take a naive time for one of their own zone.
+fn isoformat(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+}
+
+/// Seconds, as an integer where they are whole.
+fn seconds(duration: Duration) -> Value {
+    if duration.subsec_nanos() == 0 {
+        json!(duration.as_secs())
+    } else {
+        json!(duration.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> TaskMessage {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        TaskMessage {
+            task: "tasks.add".to_owned(),
+            id: "4c5b0e0e-0000-4000-8000-000000000001".to_owned(),
+            args: vec![json!(2), json!("three")],
+            kwargs: json!({"debug": true}).as_object().cloned().unwrap(),
+            eta: Some(at("2026-11-22T21:41:22.642061Z")),
+            expires: Some((at("2026-11-22T22:00:00Z"), Duration::from_secs(60))),
+            time_limit: Some(Duration::from_secs(30)),
+            soft_time_limit: Some(Duration::from_millis(1500)),
+            ignore_result: true,
+            priority: Some(3),
+            reply_to: "5f000000-0000-4000-8000-000000000002".to_owned(),
+            headers: json!({"tenant": "blue"}).as_object().cloned().unwrap(),
+        }
+    }
+
+    fn snapshot(message: TaskMessage) -> String {
+        let mut message = message.into_message();
+        let origin = message.headers.insert("origin".to_owned(), json!("[origin]"));
+        assert_eq!(origin, Some(json!(*ORIGIN)));
+        let body: Value = serde_json::from_slice(&message.body).unwrap();
+        format!(
+            "headers {:#}\nbody {body}\n{:#?}",
+            Value::Object(message.headers),
+            message.properties
+        )
+    }
+
+    #[test]
+    fn a_full_message() {
+        insta::assert_snapshot!(snapshot(full()));
+    }
+
+    #[test]
+    fn a_bare_message() {
+        let message = TaskMessage {
+            task: "tasks.ping".to_owned(),
+            id: "1".to_owned(),
+            reply_to: "2".to_owned(),
+            ..TaskMessage::default()
+        };
+        insta::assert_snapshot!(snapshot(message));
+    }
+
+    #[test]
+    fn all_headers_are_the_protocols_own() {
+        let mut task = full();
+        task.headers.clear();
+        let message = task.into_message();
+        // `compression` is only there where the body is compressed.
+        assert_eq!(message.headers.len(), HEADERS.len() - 1);
+        for key in message.headers.keys() {
+            assert!(HEADERS.contains(&key.as_str()), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_origin_names_process_and_host() {
+        let expected = format!("gen{}@", std::process::id());
+        assert!(ORIGIN.starts_with(&expected) && ORIGIN.len() > expected.len());
+    }
+}

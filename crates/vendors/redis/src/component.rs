@@ -1,0 +1,218 @@
+//! The recipe for a Redis server.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use fred::interfaces::ClientLike;
+use testcelery_api::{
+    BackendComponent, BackendPlan, BoxError, BrokerComponent, BrokerPlan, Component, ConnectionUrl,
+    Container, ContainerSpec, FileTree, Image, PlanContext, Probe, Result, Secret, Wait,
+};
+
+use crate::{RedisNode, config, link::Link};
+
+/// The image that a [`Redis`] runs unless it is told another one.
+pub const DEFAULT_IMAGE: &str = "redis:8.2.3";
+
+/// The local image that takes the place of [`DEFAULT_IMAGE`] on a machine that has only this one.
+pub const SUBSTITUTE_IMAGE: &str = "testcelery/redis:debian-trixie";
+
+/// What a [`Redis`] calls itself.
+pub(crate) const KIND: &str = "redis";
+
+/// The port inside the container.
+pub(crate) const PORT: u16 = 6379;
+
+/// How long the server may take to answer the `PING` of the readiness probe before it is asked again.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A Redis server, as broker or as result backend.
+///
+/// Defaults: image [`DEFAULT_IMAGE`], database 0, a random password, and nothing written to disk. It is ready when it has logged so and
+/// answers a `PING` through its published port.
+///
+/// ```
+/// use testcelery_api::{BrokerComponent, PlanContext};
+/// use testcelery_redis::Redis;
+///
+/// let plan = Redis::default().db(3).plan(&PlanContext::new("broker"))?;
+/// let url = plan.planned_url().expect("a broker has a URL");
+/// assert_eq!(url.to_string(), "redis://:**@broker:6379/3");
+/// # Ok::<(), testcelery_api::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Redis {
+    name: Option<String>,
+    image: Image,
+    db: u8,
+    password: Secret,
+}
+
+impl Redis {
+    /// Sets its name in the setup.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Runs another image. It has to start `redis-server` with the configuration file that it gets as its argument.
+    #[must_use]
+    pub fn image(mut self, image: Image) -> Self {
+        self.image = image;
+        self
+    }
+
+    /// Uses another database; the server gets as many as that takes.
+    #[must_use]
+    pub fn db(mut self, db: u8) -> Self {
+        self.db = db;
+        self
+    }
+
+    /// Sets the password.
+    #[must_use]
+    pub fn password(mut self, password: Secret) -> Self {
+        self.password = password;
+        self
+    }
+
+    fn url(&self, host: &str) -> ConnectionUrl {
+        ConnectionUrl::new("redis", host)
+            .port(PORT)
+            .credentials("", self.password.clone())
+            .path(self.db.to_string())
+    }
+
+    fn spec(&self, name: &str) -> ContainerSpec {
+        // Owned by root and readable by all: which user the server becomes is the image's affair.
+        let mut files = FileTree::new();
+        files.insert(config::PATH, config::render(&self.password, self.db));
+        ContainerSpec::new(name, self.image.clone())
+            .command(["redis-server", config::PATH])
+            .port(PORT)
+            .files(files)
+            .wait(Wait::log("Ready to accept connections"))
+            .wait(Wait::probe(Ping {
+                url: self.url(name),
+            }))
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            name: None,
+            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE),
+            db: 0,
+            password: Secret::random(),
+        }
+    }
+}
+
+impl Component for Redis {
+    fn kind(&self) -> &str {
+        KIND
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl BrokerComponent for Redis {
+    fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
+        let url = self.url(&context.name);
+        let node_url = url.clone();
+        let plan = BrokerPlan::new(self.spec(&context.name), move |container| {
+            RedisNode::new(container, node_url)
+        });
+        Ok(plan.url(url))
+    }
+}
+
+impl BackendComponent for Redis {
+    fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
+        let url = self.url(&context.name);
+        let node_url = url.clone();
+        let plan = BackendPlan::new(self.spec(&context.name), move |container| {
+            RedisNode::new(container, node_url)
+        });
+        Ok(plan.url(url))
+    }
+}
+
+/// Asks the server through its published port, with the password and in the database that the tests use.
+#[derive(Debug)]
+struct Ping {
+    url: ConnectionUrl,
+}
+
+#[async_trait]
+impl Probe for Ping {
+    fn description(&self) -> String {
+        "the answer to a Redis PING".to_owned()
+    }
+
+    async fn probe(&self, container: &dyn Container) -> Result<(), BoxError> {
+        let endpoint = container.endpoint(PORT)?;
+        let url = self.url.clone().at(endpoint.host, endpoint.host_port);
+        let link = Arc::new(Link::open(&url, PROBE_TIMEOUT).await?);
+        let () = link.client().ping(None).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(redis: &Redis) -> ContainerSpec {
+        BrokerComponent::plan(redis, &PlanContext::new("broker"))
+            .unwrap()
+            .spec
+    }
+
+    #[test]
+    fn runs_the_default_image_with_its_substitute() {
+        let image = spec(&Redis::default()).image;
+        assert_eq!(
+            (image.name(), image.substitute.as_deref()),
+            (DEFAULT_IMAGE, Some(SUBSTITUTE_IMAGE))
+        );
+    }
+
+    #[test]
+    fn the_password_is_in_the_file_and_in_the_url_only() {
+        let redis = Redis::default().password(Secret::new("hunter2"));
+        let plan = BackendComponent::plan(&redis, &PlanContext::new("backend")).unwrap();
+        assert_eq!(
+            plan.planned_url().unwrap().reveal(),
+            "redis://:hunter2@backend:6379/0"
+        );
+        assert!(
+            plan.spec.files[0]
+                .text(config::PATH)
+                .unwrap()
+                .contains("hunter2")
+        );
+        assert!(!format!("{redis:?} {:?}", plan.planned_url()).contains("hunter2"));
+        let command = plan.spec.command.unwrap().join(" ");
+        assert_eq!(command, "redis-server /etc/testcelery/redis.conf");
+        assert!(plan.spec.env.is_empty());
+    }
+
+    #[test]
+    fn every_recipe_has_a_password_of_its_own() {
+        assert_ne!(Redis::default().password, Redis::default().password);
+    }
+
+    #[test]
+    fn a_name_is_kept() {
+        assert_eq!(
+            Component::name(&Redis::default().named("results")),
+            Some("results")
+        );
+        assert_eq!(Component::name(&Redis::default()), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! The server's configuration file.
+
+use testcelery_api::Secret;
+
+/// Where the file lies in the container.
+pub(crate) const PATH: &str = "/etc/testcelery/redis.conf";
+
+/// How many databases a server has unless more are needed: Redis' own default.
+const DATABASES: u16 = 16;
+
+/// A server for tests: reached from its network, with a password, and with nothing written to disk.
+///
+/// `noeviction` is what Celery needs: a server that drops keys would drop tasks.
+pub(crate) fn render(password: &Secret, database: u8) -> String {
+    let databases = DATABASES.max(u16::from(database) + 1);
+    let password = quote(password.reveal());
+    format!(
+        "bind * -::*\n\
+         port 6379\n\
+         requirepass {password}\n\
+         databases {databases}\n\
+         save \"\"\n\
+         appendonly no\n\
+         maxmemory-policy noeviction\n"
+    )
+}
+
+/// A text in double quotes, as `sdssplitargs` reads it: everything but plain ASCII in hexadecimal.
+fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_file() {
+        insta::assert_snapshot!(render(&Secret::new("pw"), 0), @r#"
+        bind * -::*
+        port 6379
+        requirepass "pw"
+        databases 16
+        save ""
+        appendonly no
+        maxmemory-policy noeviction
+        "#);
+    }
+
+    #[test]
+    fn a_high_database_is_made() {
+        for (database, line) in [
+            (15, "databases 16\n"),
+            (16, "databases 17\n"),
+            (255, "databases 256\n"),
+        ] {
+            assert!(
+                render(&Secret::new("pw"), database).contains(line),
+                "{database}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_password_stays_one_word() {
+        assert_eq!(quote("a b\"\\\n\u{e9}"), r#""a b\"\\\x0a\xc3\xa9""#);
+    }
+}

@@ -1,0 +1,180 @@
+//! One connection to a server, and the policy of making it.
+
+use std::{collections::HashSet, fmt, sync::Mutex, time::Duration};
+
+use fred::{
+    clients::Client,
+    error::{Error, ErrorKind},
+    interfaces::{ClientLike, SetsInterface},
+    types::config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig},
+};
+use testcelery_api::ConnectionUrl;
+use tokio::{sync::watch, task::AbortHandle};
+
+/// How long one attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many messages of a subscription may wait to be read. A reader that falls behind further asks for every result anew.
+const CHANNEL_CAPACITY: usize = 4096;
+
+/// The port of a URL that names none.
+const DEFAULT_PORT: u16 = 6379;
+
+/// What separates the parts of a binding and the steps of a queue (Kombu's `sep`).
+pub(crate) const SEPARATOR: &str = "\x06\x16";
+
+/// One live connection. It is never repaired: when it is lost, [`Server`](crate::server::Server) makes another one, perhaps to another port.
+/// Dropping it closes it.
+pub(crate) struct Link {
+    client: Client,
+    connection: AbortHandle,
+    closed: watch::Receiver<()>,
+    declared: Mutex<HashSet<String>>,
+}
+
+impl Link {
+    /// Connects, with a limit for each command; zero is none.
+    pub(crate) async fn open(url: &ConnectionUrl, command_timeout: Duration) -> Result<Self, Error> {
+        let client = client(url, command_timeout)?;
+        let connection = client.init().await?;
+        let abort = connection.abort_handle();
+        let (alive, closed) = watch::channel(());
+        tokio::spawn(async move {
+            // How it ended is told to whoever had a command under way.
+            let _ = connection.await;
+            drop(alive);
+        });
+        Ok(Self {
+            client,
+            connection: abort,
+            closed,
+            declared: Mutex::default(),
+        })
+    }
+
+    /// The connection's commands.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether it has not been lost yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.connection.is_finished()
+    }
+
+    /// Waits until it is lost.
+    pub(crate) async fn closed(&self) {
+        let mut closed = self.closed.clone();
+        while closed.changed().await.is_ok() {}
+    }
+
+    /// Declares a queue of its own exchange as Kombu does, once for each connection. Kombu 5.7 keeps a second set for bindings that do not
+    /// expire and sweeps what is only in the first.
+    pub(crate) async fn declare(&self, queue: &str) -> Result<(), Error> {
+        if self.declared().contains(queue) {
+            return Ok(());
+        }
+        self.bind(queue, queue, queue).await?;
+        let permanent = format!("_kombu.binding_permanent.{queue}");
+        let () = self.client.sadd(permanent, binding(queue, queue)).await?;
+        self.declared().insert(queue.to_owned());
+        Ok(())
+    }
+
+    /// Binds a queue to a direct exchange: by membership in the exchange's set.
+    pub(crate) async fn bind(&self, exchange: &str, routing_key: &str, queue: &str) -> Result<(), Error> {
+        self.client
+            .sadd(binding_key(exchange), binding(routing_key, queue))
+            .await
+    }
+
+    fn declared(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.declared
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("alive", &self.is_alive())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The set that holds the bindings of an exchange (Kombu's `keyprefix_queue`).
+pub(crate) fn binding_key(exchange: &str) -> String {
+    format!("_kombu.binding.{exchange}")
+}
+
+/// A member of that set: routing key, an empty pattern, and the queue.
+pub(crate) fn binding(routing_key: &str, queue: &str) -> String {
+    format!("{routing_key}{SEPARATOR}{SEPARATOR}{queue}")
+}
+
+/// The database that a URL names; 0 where it names none.
+pub(crate) fn database(url: &ConnectionUrl) -> Result<u8, Error> {
+    let Some(path) = url.path_text() else { return Ok(0) };
+    path.parse().map_err(|_| {
+        Error::new(
+            ErrorKind::Config,
+            format!("`{path}` is no database: expected a number from 0 to 255"),
+        )
+    })
+}
+
+/// A client that is not connected yet and that never reconnects by itself.
+pub(crate) fn client(url: &ConnectionUrl, command_timeout: Duration) -> Result<Client, Error> {
+    let config = Config {
+        fail_fast: true,
+        username: Some(url.username().to_owned()).filter(|name| !name.is_empty()),
+        password: url.password().map(|password| password.reveal().to_owned()),
+        server: ServerConfig::new_centralized(url.host(), url.port_number().unwrap_or(DEFAULT_PORT)),
+        database: Some(database(url)?),
+        ..Config::default()
+    };
+    let performance = PerformanceConfig {
+        default_command_timeout: command_timeout,
+        broadcast_channel_capacity: CHANNEL_CAPACITY,
+        ..PerformanceConfig::default()
+    };
+    let connection = ConnectionConfig {
+        connection_timeout: CONNECT_TIMEOUT,
+        internal_command_timeout: CONNECT_TIMEOUT,
+        max_command_attempts: 1,
+        tcp: TcpConfig {
+            nodelay: Some(true),
+            ..TcpConfig::default()
+        },
+        ..ConnectionConfig::default()
+    };
+    Ok(Client::new(config, Some(performance), Some(connection), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_the_path() {
+        let url = |text: &str| text.parse::<ConnectionUrl>().unwrap();
+        assert_eq!(database(&url("redis://h:1/")).unwrap(), 0);
+        assert_eq!(database(&url("redis://h:1/15")).unwrap(), 15);
+        let error = database(&url("redis://:hunter2@h:1/x")).unwrap_err().to_string();
+        assert!(error.contains("`x` is no database"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn bindings_are_spelled_as_kombu_spells_them() {
+        assert_eq!(binding_key("celery"), "_kombu.binding.celery");
+        assert_eq!(binding("celery", "celery"), "celery\x06\x16\x06\x16celery");
+    }
+}
