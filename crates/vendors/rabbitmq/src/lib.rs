@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+mod amqp;
+mod component;
+mod config;
+mod error;
+mod fields;
+mod inbox;
+mod link;
+mod node;
+mod probe;
+mod results;
+mod rpc;
+mod session;
+mod transport;
+
+pub use component::{DEFAULT_IMAGE, RabbitMq, SUBSTITUTE_IMAGE};
+pub use error::{Error, Result};
+pub use node::RabbitMqNode;
+pub use transport::AmqpTransportFactory;
+
+/// RabbitMQ's port for AMQP.
+const PORT: u16 = 5672;

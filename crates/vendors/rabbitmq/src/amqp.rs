@@ -1,0 +1,145 @@
+//! Opening AMQP connections, and what to make of lapin's errors.
+
+use std::time::Duration;
+
+use lapin::{
+    Connection, ConnectionProperties, ErrorKind,
+    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    types::ShortString,
+    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
+};
+use testcelery_api::ConnectionUrl;
+
+use crate::{Error, PORT, Result};
+
+/// How long one attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Seconds between heartbeats: a peer that is cut off is noticed after twice that.
+const HEARTBEAT: u16 = 20;
+
+/// Opens a connection on the current tokio runtime.
+pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
+    let properties = ConnectionProperties::default().with_connection_name("testcelery".into());
+    let connecting = Connection::connect_uri(uri(url)?, properties);
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connected) => connected.map_err(|source| Error::Connect {
+            url: url.to_string(),
+            source,
+        }),
+        Err(_) => Err(Error::NoAnswer {
+            url: url.to_string(),
+            waited: CONNECT_TIMEOUT,
+        }),
+    }
+}
+
+/// Builds lapin's form of a URL from its parts, with Kombu's defaults for those that are left out. No text with a password in it is
+/// ever parsed, so none can end up in an error.
+fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
+    let vhost = url.path_text().unwrap_or("/");
+    if ShortString::try_new(vhost).is_err() {
+        return Err(Error::Url {
+            url: url.to_string(),
+            problem: "the virtual host is longer than 255 bytes",
+        });
+    }
+    let userinfo = match url.password() {
+        Some(password) => AMQPUserInfo {
+            username: url.username().to_owned(),
+            password: password.reveal().to_owned(),
+        },
+        None => AMQPUserInfo::default(),
+    };
+    let host = match url.host() {
+        "" => "localhost",
+        host => host,
+    };
+    Ok(AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo,
+            host: host.to_owned(),
+            port: url.port_number().unwrap_or(PORT),
+        },
+        vhost: vhost.to_owned(),
+        query: AMQPQueryString {
+            heartbeat: Some(HEARTBEAT),
+            ..AMQPQueryString::default()
+        },
+    })
+}
+
+/// Whether trying again can help: the broker is away or was lost, as opposed to a broker that says no.
+pub(crate) fn is_temporary(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Soft(_) => false,
+            // What RabbitMQ says of a virtual host that does not exist.
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => false,
+            AMQPErrorKind::Hard(_) => true,
+        },
+        ErrorKind::IOError(_)
+        | ErrorKind::InvalidChannel(_)
+        | ErrorKind::InvalidChannelState(..)
+        | ErrorKind::InvalidConnectionState(_)
+        | ErrorKind::MissingHeartbeatError => true,
+        _ => false,
+    }
+}
+
+/// Whether the broker refused a declaration because the thing exists with other properties.
+pub(crate) fn exists_otherwise(error: &lapin::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ProtocolError(error)
+            if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use testcelery_api::Secret;
+
+    use super::*;
+
+    #[test]
+    fn parts_reach_lapin_as_they_are() {
+        let url = ConnectionUrl::new("amqp", "127.0.0.1")
+            .port(32768)
+            .credentials("jo@e", Secret::new("p/w%"))
+            .path("a/b c%");
+        let uri = uri(&url).unwrap();
+        assert_eq!(uri.authority.userinfo.username, "jo@e");
+        assert_eq!(uri.authority.userinfo.password, "p/w%");
+        assert_eq!((uri.vhost.as_str(), uri.authority.port), ("a/b c%", 32768));
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_kombu_takes() {
+        let uri = uri(&"amqp://broker".parse().unwrap()).unwrap();
+        assert_eq!((uri.vhost.as_str(), uri.authority.port), ("/", 5672));
+        assert_eq!(uri.authority.userinfo, AMQPUserInfo::default());
+    }
+
+    #[test]
+    fn a_long_virtual_host_is_an_error_without_the_password() {
+        let url = ConnectionUrl::new("amqp", "h")
+            .credentials("u", Secret::new("hunter2"))
+            .path("v".repeat(256));
+        let text = uri(&url).unwrap_err().to_string();
+        assert!(text.contains("255 bytes") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_temporary() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let url = ConnectionUrl::new("amqp", "127.0.0.1").port(port);
+        let Error::Connect { source, .. } = open(&url).await.unwrap_err() else {
+            panic!("no connect error")
+        };
+        assert!(is_temporary(&source), "{source}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The transport that carries messages over AMQP.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use testcelery_client::{Address, Inbox, Message, Result, ResultStore, Transport, TransportFactory};
+
+use crate::{fields, inbox::AmqpInbox, link::Link, rpc::RpcStore};
+
+/// Makes transports for `amqp://` and `pyamqp://`, which is what Kombu calls its AMQP transport in pure Python.
+///
+/// A transport keeps one connection, with publisher confirms. When the broker goes away, a call tries for up to 30 s to reach it again,
+/// wherever its address says it is then; a message whose confirmation was lost is sent again, so that it can arrive twice.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use testcelery_api::ConnectionUrl;
+/// use testcelery_client::{Message, Properties, TransportFactory};
+/// use testcelery_rabbitmq::AmqpTransportFactory;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let address: ConnectionUrl = "amqp://guest:guest@127.0.0.1:5672/%2F".parse()?;
+/// let transport = AmqpTransportFactory.connect(Arc::new(address)).await?;
+/// let message = Message {
+///     headers: serde_json::from_str(r#"{"task": "tasks.add", "id": "7"}"#)?,
+///     properties: Properties::default(),
+///     body: b"[[2, 3], {}, {}]".to_vec(),
+/// };
+/// transport.publish("celery", &message).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AmqpTransportFactory;
+
+#[async_trait]
+impl TransportFactory for AmqpTransportFactory {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["amqp", "pyamqp"]
+    }
+
+    async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>> {
+        let link = Arc::new(Link::new(address));
+        link.run("connect", |_session| async { Ok(()) }).await?;
+        Ok(Arc::new(AmqpTransport { link }))
+    }
+}
+
+#[derive(Debug)]
+struct AmqpTransport {
+    link: Arc<Link>,
+}
+
+#[async_trait]
+impl Transport for AmqpTransport {
+    fn safe_url(&self) -> String {
+        self.link.safe_url()
+    }
+
+    async fn publish(&self, queue: &str, message: &Message) -> Result<()> {
+        let properties = &fields::to_amqp(message)?;
+        let name = &fields::name(message, "queue", queue)?;
+        let operation = format!("publish to queue {queue}");
+        self.link
+            .run(&operation, |session| async move {
+                session.publish_to_queue(name, properties, &message.body).await
+            })
+            .await
+    }
+
+    async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()> {
+        let properties = &fields::to_amqp(message)?;
+        let name = &fields::name(message, "exchange", exchange)?;
+        let operation = format!("broadcast to exchange {exchange}");
+        self.link
+            .run(&operation, |session| async move {
+                session.publish_to_exchange(name, properties, &message.body).await
+            })
+            .await
+    }
+
+    async fn open_inbox(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Inbox>> {
+        Ok(Box::new(
+            AmqpInbox::open(&self.link, exchange, routing_key).await?,
+        ))
+    }
+
+    async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>> {
+        Ok(Arc::new(RpcStore::open(self.link.clone()).await?))
+    }
+
+    async fn close(&self) {
+        self.link.close().await;
+    }
+}
