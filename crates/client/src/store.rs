@@ -61,3 +61,14 @@ pub trait StoreFactory: Send + Sync + fmt::Debug {
     /// [`Error::Connection`](crate::Error::Connection) with the redacted URL.
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>>;
 }
+
+#[async_trait]
+impl<T: StoreFactory + ?Sized> StoreFactory for Arc<T> {
+    fn schemes(&self) -> &'static [&'static str] {
+        (**self).schemes()
+    }
+
+    async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>> {
+        (**self).connect(address).await
+    }
+}

@@ -67,3 +67,14 @@ pub trait TransportFactory: Send + Sync + fmt::Debug {
     /// [`Error::Connection`](crate::Error::Connection) with the redacted URL.
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>>;
 }
+
+#[async_trait]
+impl<T: TransportFactory + ?Sized> TransportFactory for Arc<T> {
+    fn schemes(&self) -> &'static [&'static str] {
+        (**self).schemes()
+    }
+
+    async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>> {
+        (**self).connect(address).await
+    }
+}

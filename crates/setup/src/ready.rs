@@ -82,8 +82,8 @@ async fn control(setup: &Setup) -> Result<()> {
     if expected.is_empty() {
         return Err(Error::NotReady("there is no worker that could answer a control ping".to_owned()));
     }
-    let replies = setup.app().control().ping().destination(expected.iter().cloned()).timeout(CONTROL_TIMEOUT).await?;
-    let answered: BTreeSet<String> = replies.into_iter().map(|reply| reply.hostname).collect();
+    let replies = setup.app().control().ping().destination(expected.iter().cloned()).timeout(CONTROL_TIMEOUT).send().await?;
+    let answered: BTreeSet<String> = replies.into_keys().collect();
     let silent: Vec<&String> = expected.difference(&answered).collect();
     if silent.is_empty() {
         return Ok(());
