@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+
+mod archive;
+mod background;
+mod build;
+mod connect;
+mod container;
+mod create;
+mod engine;
+mod error;
+mod exec;
+mod follow;
+mod images;
+mod labels;
+mod leftovers;
+mod network;
+mod pools;
+mod reach;
+mod removal;
+mod resolve;
+mod upload;
+
+pub use build::Progress;
+pub use connect::{Daemon, Docker};
+pub use images::ImageInfo;
+pub use labels::{LABEL, LABEL_NAME, LABEL_OWNER, LABEL_SESSION, Owner, SESSION_VARIABLE, session_id};
+pub use leftovers::{Filter, Leftover, Leftovers};
+pub use resolve::OVERRIDE_VARIABLE;

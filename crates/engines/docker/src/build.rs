@@ -1,0 +1,306 @@
+//! Image builds by the daemon's classic builder.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{self, File},
+    io,
+    path::PathBuf,
+    time::Duration,
+};
+
+use bollard::query_parameters::BuildImageOptionsBuilder;
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+use testcelery_api::{Build, Error, FileTree, Result};
+
+use crate::{
+    archive,
+    connect::Inner,
+    error::{chain, failed},
+    images::{ensure, has},
+};
+
+/// How long the daemon may take to begin the answer to a request with a large body.
+pub(crate) const LONG: Duration = Duration::from_secs(1800);
+
+/// How many lines of the output an error carries.
+const LAST_LINES: usize = 20;
+
+/// What a long operation on an image is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A pull went on.
+    Layer {
+        /// The layer; empty for a message about the whole image.
+        id: String,
+        /// What is happening, as `Downloading`.
+        status: String,
+        /// How many bytes are done.
+        current: Option<u64>,
+        /// How many bytes there are.
+        total: Option<u64>,
+    },
+    /// A build came to a step of its Dockerfile.
+    Step {
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// The instruction.
+        text: String,
+    },
+    /// A build wrote a line.
+    Line(String),
+}
+
+/// Builds a tag that is not there. Whoever wants the same tag at the same time, in this process or another one, waits and finds it.
+pub(crate) async fn ensure_built(inner: &Inner, image: &Build) -> Result<()> {
+    if has(&inner.client, &image.tag).await? {
+        return Ok(());
+    }
+    let tag = image.tag.clone();
+    let lock = tokio::task::spawn_blocking(move || lock(&tag)).await;
+    let lock = lock
+        .map_err(io::Error::other)
+        .and_then(|lock| lock)
+        .map_err(failed("lock the build of", &image.tag))?;
+    if !has(&inner.client, &image.tag).await? {
+        build(inner, image, &|progress| {
+            if let Progress::Step { number, total, text } = progress {
+                tracing::info!(tag = %image.tag, "step {number}/{total}: {text}");
+            }
+        })
+        .await?;
+    }
+    let (path, file) = lock;
+    // The image is there: whoever waits for this lock, or makes a new one, finds it.
+    let _ = fs::remove_file(path);
+    drop(file);
+    Ok(())
+}
+
+/// A lock that ends with its process, whatever happens to it.
+fn lock(tag: &str) -> io::Result<(PathBuf, File)> {
+    let digest: String = Sha256::digest(tag.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let path = std::env::temp_dir().join(format!("testcelery-build-{digest}.lock"));
+    // Another user's file can be locked too, but not opened for writing.
+    let file = File::open(&path).or_else(|_| File::create(&path))?;
+    file.lock()?;
+    Ok((path, file))
+}
+
+/// Builds a tag, after its base.
+pub(crate) async fn build(
+    inner: &Inner,
+    image: &Build,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<()> {
+    let mut args: HashMap<String, String> = image.args.clone().into_iter().collect();
+    if let Some(base) = &image.base {
+        let reference = Box::pin(ensure(inner, base)).await?;
+        args.insert("BASE_IMAGE".into(), reference);
+    }
+    let dockerfile = image.context.text("Dockerfile").unwrap_or_default();
+    if let Some(index) = set("PIP_INDEX_URL").filter(|_| declares(dockerfile, "PIP_INDEX_URL")) {
+        args.entry("PIP_INDEX_URL".into()).or_insert(index);
+    }
+    let context = with_ca_bundle(&image.context, host_ca_bundle());
+    let context = archive::of_context(&context).map_err(failed("pack the context of", &image.tag))?;
+    let options = BuildImageOptionsBuilder::new()
+        .t(&image.tag)
+        .buildargs(&args)
+        .rm(true)
+        .forcerm(true)
+        .build();
+    let client = inner.client.clone().with_timeout(LONG);
+    let mut events = client.build_image(options, None, Some(bollard::body_full(context.into())));
+    let mut output = Output::default();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => output.push(event.stream.as_deref().unwrap_or_default(), progress),
+            Err(error) => return Err(output.error(&image.tag, &chain(&error))),
+        }
+    }
+    Ok(())
+}
+
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+fn declares(dockerfile: &str, arg: &str) -> bool {
+    dockerfile
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ARG "))
+        .any(|line| line.split('=').next().map(str::trim) == Some(arg))
+}
+
+/// The certificates that this machine trusts, where it says so in one of the usual variables.
+fn host_ca_bundle() -> Option<Vec<u8>> {
+    ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]
+        .into_iter()
+        .filter_map(set)
+        .find_map(|path| fs::read(path).ok())
+}
+
+/// Gives a Dockerfile that copies `ca/` something to copy: the machine's certificates as `ca/ca-bundle.crt`, if there are any.
+fn with_ca_bundle(context: &FileTree, bundle: Option<Vec<u8>>) -> FileTree {
+    let mut context = context.clone();
+    let copies = |text: &str| {
+        text.lines()
+            .any(|line| line.split_whitespace().any(|word| word == "ca/"))
+    };
+    if context.text("Dockerfile").is_some_and(copies) {
+        context.insert("ca/.keep", "");
+        if let Some(bundle) = bundle {
+            context.insert("ca/ca-bundle.crt", bundle);
+        }
+    }
+    context
+}
+
+/// What a build wrote so far.
+#[derive(Debug, Default)]
+struct Output {
+    step: String,
+    partial: String,
+    lines: VecDeque<String>,
+}
+
+impl Output {
+    fn push(&mut self, text: &str, progress: &(dyn Fn(Progress) + Send + Sync)) {
+        self.partial.push_str(text);
+        while let Some((line, rest)) = self.partial.split_once('\n') {
+            let line = line.trim_end().to_owned();
+            self.partial = rest.to_owned();
+            self.line(line, progress);
+        }
+    }
+
+    fn line(&mut self, line: String, progress: &(dyn Fn(Progress) + Send + Sync)) {
+        if line.is_empty() {
+            return;
+        }
+        if let Some((number, total, text)) = step(&line) {
+            self.step = line.clone();
+            progress(Progress::Step {
+                number,
+                total,
+                text: text.to_owned(),
+            });
+        } else {
+            progress(Progress::Line(line.clone()));
+        }
+        if self.lines.len() == LAST_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+
+    fn error(mut self, tag: &str, reason: &str) -> Error {
+        let rest = std::mem::take(&mut self.partial);
+        self.line(rest, &|_| {});
+        Error::ImageBuild {
+            tag: tag.to_owned(),
+            step: if self.step.is_empty() {
+                "the start".into()
+            } else {
+                self.step
+            },
+            reason: reason.trim_start_matches("Docker stream error: ").to_owned(),
+            last_lines: self.lines.into(),
+        }
+    }
+}
+
+/// The classic builder announces `Step 3/7 : RUN something`.
+fn step(line: &str) -> Option<(usize, usize, &str)> {
+    let (count, text) = line.strip_prefix("Step ")?.split_once(" : ")?;
+    let (number, total) = count.split_once('/')?;
+    Some((number.parse().ok()?, total.parse().ok()?, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_step_and_the_last_lines_only() {
+        let mut output = Output::default();
+        let seen = Mutex::new(Vec::new());
+        let see = |progress| seen.lock().unwrap().push(progress);
+        output.push("Step 1/2 : FROM x\n ---> 0123\nStep 2/2 : RUN pip ", &see);
+        output.push("install nothing\n", &see);
+        for number in 0..30 {
+            output.push(&format!("line {number}\n"), &see);
+        }
+        output.push("half a line", &see);
+        let Error::ImageBuild {
+            step,
+            reason,
+            last_lines,
+            ..
+        } = output.error("t:1", "Docker stream error: returned a non-zero code: 1")
+        else {
+            panic!("another error");
+        };
+        assert_eq!(step, "Step 2/2 : RUN pip install nothing");
+        assert_eq!(reason, "returned a non-zero code: 1");
+        assert_eq!(last_lines.len(), LAST_LINES);
+        assert_eq!(last_lines.last().unwrap(), "half a line");
+        let second = Progress::Step {
+            number: 2,
+            total: 2,
+            text: "RUN pip install nothing".into(),
+        };
+        assert!(seen.lock().unwrap().contains(&second));
+    }
+
+    #[test]
+    fn certificates_go_to_dockerfiles_that_copy_them_only() {
+        let mut context = FileTree::new();
+        context.insert("Dockerfile", "FROM x\nCOPY ca/ /ca/\n");
+        let with = with_ca_bundle(&context, Some(b"pem".to_vec()));
+        assert_eq!(with.text("ca/ca-bundle.crt"), Some("pem"));
+        let without = with_ca_bundle(&context, None);
+        assert_eq!(
+            (without.get("ca/ca-bundle.crt"), without.text("ca/.keep")),
+            (None, Some(""))
+        );
+        context.insert("Dockerfile", "FROM x\nCOPY africa/ /x/\n");
+        assert_eq!(with_ca_bundle(&context, Some(b"pem".to_vec())).len(), 1);
+    }
+
+    #[test]
+    fn declared_arguments() {
+        let dockerfile = "ARG BASE_IMAGE\nFROM x\n  ARG PIP_INDEX_URL=https://x\n";
+        assert!(declares(dockerfile, "PIP_INDEX_URL") && declares(dockerfile, "BASE_IMAGE"));
+        assert!(!declares("# ARG PIP_INDEX_URL\nRUN ARG", "PIP_INDEX_URL"));
+    }
+
+    #[test]
+    fn one_lock_per_tag() {
+        let tag = uuid::Uuid::new_v4().to_string();
+        let (path, first) = lock(&tag).unwrap();
+        let other = lock(&format!("{tag}-other")).unwrap();
+        let (sender, second) = std::sync::mpsc::channel();
+        let waiting = {
+            let tag = tag.clone();
+            std::thread::spawn(move || sender.send(lock(&tag).is_ok()))
+        };
+        assert!(second.recv_timeout(Duration::from_millis(100)).is_err());
+        drop(first);
+        assert!(second.recv_timeout(Duration::from_secs(10)).unwrap());
+        waiting.join().unwrap().unwrap();
+        for path in [path, other.0] {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}

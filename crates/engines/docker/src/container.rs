@@ -1,0 +1,305 @@
+//! The containers of this engine.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bollard::{
+    models::{ContainerInspectResponse, NetworkSettings},
+    query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder},
+};
+use testcelery_api::{
+    Container, ContainerSpec, ContainerState, Endpoint, Error, Exec, ExecOutput, ExitStatus, FileTree, Logs,
+    Result, Signal,
+};
+use tokio::task::JoinHandle;
+
+use crate::{
+    background::Guard,
+    connect::Inner,
+    create::port_key,
+    error::failed,
+    exec::exec,
+    follow::{follow, state},
+    reach::Reach,
+    removal::{remove_container, status},
+    upload::{download, upload},
+};
+
+/// How long the log of a container that has ended may take to be complete.
+const LAST_LINES: Duration = Duration::from_secs(10);
+
+/// What a network has to tell a container: the ports by which it is reached changed.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    name: String,
+    ports: Vec<u16>,
+    hosts: Mutex<HashMap<u16, (String, u16)>>,
+}
+
+impl Shared {
+    pub(crate) fn new(name: String, spec: &ContainerSpec) -> Self {
+        Self {
+            name,
+            ports: spec.ports.iter().map(|port| port.container).collect(),
+            hosts: Mutex::default(),
+        }
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<u16, (String, u16)>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the daemon where the ports are reached now.
+    pub(crate) async fn refresh(&self, engine: &Inner) -> Result<()> {
+        let container = engine
+            .client
+            .inspect_container(&self.name, None::<InspectContainerOptions>)
+            .await
+            .map_err(failed("inspect container", &self.name))?;
+        let settings = container.network_settings.unwrap_or_default();
+        let found = self
+            .ports
+            .iter()
+            .filter_map(|port| Some((*port, host_side(&settings, *port, &engine.reach)?)));
+        *self.hosts() = found.collect();
+        Ok(())
+    }
+}
+
+fn host_side(settings: &NetworkSettings, port: u16, reach: &Reach) -> Option<(String, u16)> {
+    if let Reach::Inside(_) = reach {
+        let networks = settings.networks.as_ref()?.values();
+        let address = networks
+            .filter_map(|network| network.ip_address.clone())
+            .find(|ip| !ip.is_empty())?;
+        return Some((address, port));
+    }
+    let bindings = settings.ports.as_ref()?.get(&port_key(port))?.as_ref()?;
+    let host_port = bindings
+        .iter()
+        .find_map(|binding| binding.host_port.as_ref()?.parse().ok())?;
+    let host = match reach {
+        Reach::Remote(host) => host.clone(),
+        _ => "127.0.0.1".to_owned(),
+    };
+    Some((host, host_port))
+}
+
+/// A container of the daemon. The order of the fields is the order in which they are dropped: the container, its network, the engine.
+pub(crate) struct DockerContainer {
+    pub(crate) guard: Guard,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: String,
+    pub(crate) spec: ContainerSpec,
+    pub(crate) logs: Logs,
+    /// The task that follows the run that goes on; whoever starts or stops the container holds the lock.
+    pub(crate) run: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    pub(crate) engine: Arc<Inner>,
+}
+
+impl fmt::Debug for DockerContainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerContainer")
+            .field("name", &self.shared.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DockerContainer {
+    fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    async fn inspect(&self) -> Result<Option<ContainerInspectResponse>> {
+        match self
+            .engine
+            .client
+            .inspect_container(&self.id, None::<InspectContainerOptions>)
+            .await
+        {
+            Ok(container) => Ok(Some(container)),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(failed("inspect container", self.name())(error)),
+        }
+    }
+
+    /// Waits until the log of a run that has ended is complete.
+    async fn drain(&self, run: &mut Option<JoinHandle<()>>) {
+        if let Some(task) = run.as_mut()
+            && tokio::time::timeout(LAST_LINES, &mut *task).await.is_err()
+        {
+            task.abort();
+        }
+        *run = None;
+    }
+
+    fn no_endpoint(&self, port: u16, problem: impl Into<String>) -> Error {
+        Error::NoEndpoint {
+            container: self.spec.name.clone(),
+            port,
+            problem: problem.into(),
+        }
+    }
+}
+
+#[async_trait]
+impl Container for DockerContainer {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn spec(&self) -> &ContainerSpec {
+        &self.spec
+    }
+
+    fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    fn endpoint(&self, port: u16) -> Result<Endpoint> {
+        if !self.shared.ports.contains(&port) {
+            return Err(self.no_endpoint(port, "the port is not published; add it with `.port(..)`"));
+        }
+        if let Some(status) = self.logs.ended() {
+            return Err(self.no_endpoint(port, format!("the container {status}")));
+        }
+        match self.shared.hosts().get(&port) {
+            Some(host) => Ok(Endpoint::new(host.clone(), (&self.spec.name, port))),
+            None => Err(self.no_endpoint(port, "it has not been started, or is cut off from its network")),
+        }
+    }
+
+    async fn start(&self) -> Result<()> {
+        let client = &self.engine.client;
+        let could_not_start = || failed("start container", self.name());
+        let mut run = self.run.lock().await;
+        if run.as_ref().is_some_and(|task| !task.is_finished()) {
+            let container = self.inspect().await?;
+            match container.map(|container| state(container.state.unwrap_or_default())) {
+                Some(ContainerState::Running | ContainerState::Paused) => {
+                    // Nothing to do for one that runs, and an error for one that is paused.
+                    return client
+                        .start_container(&self.id, None)
+                        .await
+                        .map_err(could_not_start());
+                }
+                _ => self.drain(&mut run).await,
+            }
+        }
+        let background = &self.engine.background;
+        let task = follow(background, client.clone(), self.id.clone(), self.logs.clone())
+            .await
+            .map_err(could_not_start())?;
+        self.logs.begin_run();
+        *run = Some(task);
+        if let Err(error) = client.start_container(&self.id, None).await {
+            if let Some(task) = run.take() {
+                task.abort();
+                let _ = task.await;
+            }
+            let container = self.inspect().await.ok().flatten();
+            let code = container.and_then(|container| container.state?.exit_code);
+            self.logs.end_run(code.map_or(ExitStatus::Gone, ExitStatus::Code));
+            return Err(could_not_start()(error));
+        }
+        if self.shared.ports.is_empty() {
+            return Ok(());
+        }
+        self.shared.refresh(&self.engine).await
+    }
+
+    async fn stop(&self, grace: Duration) -> Result<()> {
+        let mut run = self.run.lock().await;
+        // Docker counts whole seconds: a fraction becomes one more.
+        let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        let options = StopContainerOptionsBuilder::new().t(seconds).build();
+        let client = self.engine.client.clone();
+        let patience = client.timeout() + grace;
+        client
+            .with_timeout(patience)
+            .stop_container(&self.id, Some(options))
+            .await
+            .map_err(failed("stop container", self.name()))?;
+        self.drain(&mut run).await;
+        Ok(())
+    }
+
+    async fn kill(&self, signal: &Signal) -> Result<()> {
+        let options = KillContainerOptionsBuilder::new().signal(signal.name()).build();
+        self.engine
+            .client
+            .kill_container(&self.id, Some(options))
+            .await
+            .map_err(failed("send a signal to container", self.name()))
+    }
+
+    async fn pause(&self) -> Result<()> {
+        self.engine
+            .client
+            .pause_container(&self.id)
+            .await
+            .map_err(failed("pause container", self.name()))
+    }
+
+    async fn unpause(&self) -> Result<()> {
+        self.engine
+            .client
+            .unpause_container(&self.id)
+            .await
+            .map_err(failed("unpause container", self.name()))
+    }
+
+    async fn exec(&self, command: Exec) -> Result<ExecOutput> {
+        exec(&self.engine.client, &self.id, command)
+            .await
+            .map_err(failed("run a command in container", self.name()))
+    }
+
+    async fn upload(&self, files: &FileTree) -> Result<()> {
+        let Inner { client, folders, .. } = &*self.engine;
+        upload(client, folders, None, &self.id, &[files])
+            .await
+            .map_err(failed("write files into container", self.name()))
+    }
+
+    async fn download(&self, path: &str) -> Result<FileTree> {
+        let subject = format!("{path} of container {}", self.name());
+        download(&self.engine.client, &self.id, path)
+            .await
+            .map_err(failed("read", &subject))
+    }
+
+    async fn state(&self) -> Result<ContainerState> {
+        Ok(match self.inspect().await? {
+            Some(container) => state(container.state.unwrap_or_default()),
+            None => ContainerState::Exited(ExitStatus::Gone),
+        })
+    }
+
+    async fn remove(&self) -> Result<()> {
+        remove_container(&self.engine.client, self.name())
+            .await
+            .map_err(failed("remove container", self.name()))?;
+        self.guard.disarm();
+        self.drain(&mut *self.run.lock().await).await;
+        Ok(())
+    }
+}
+
+impl Drop for DockerContainer {
+    fn drop(&mut self) {
+        let mut all = self
+            .engine
+            .containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.id);
+    }
+}

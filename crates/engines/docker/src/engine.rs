@@ -1,0 +1,170 @@
+//! The engine of the api: images, networks, containers.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use bollard::{
+    models::{NetworkConnectRequest, NetworkCreateRequest},
+    query_parameters::CreateContainerOptionsBuilder,
+};
+use testcelery_api::{
+    BoxError, Capability, Container, ContainerSpec, Engine, Error, FileTree, Image, Logs, Network, Result,
+};
+
+use crate::{
+    Docker,
+    background::{Doomed, Guard},
+    connect::Inner,
+    container::{DockerContainer, Shared},
+    create::{body, random_name},
+    error::{ENGINE, failed},
+    images::{ensure, resolve},
+    labels::of_this_process,
+    network::DockerNetwork,
+    reach::Reach,
+    removal::status,
+    upload::upload,
+};
+
+#[async_trait]
+impl Engine for Docker {
+    fn name(&self) -> &'static str {
+        ENGINE
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        matches!(
+            capability,
+            Capability::ImageBuild
+                | Capability::Partition
+                | Capability::MemoryLimit
+                | Capability::Users
+                | Capability::Tmpfs
+        )
+    }
+
+    async fn ensure_image(&self, image: &Image) -> Result<()> {
+        ensure(&self.inner, image).await.map(drop)
+    }
+
+    async fn create_network(&self) -> Result<Arc<dyn Network>> {
+        let name = random_name("net");
+        let guard = self.guard(Doomed::Network(name.clone()))?;
+        let request = NetworkCreateRequest {
+            name: name.clone(),
+            driver: Some("bridge".into()),
+            labels: Some(of_this_process()),
+            ..Default::default()
+        };
+        let client = self.inner.client.clone();
+        let reach = self.inner.reach.clone();
+        let network = name.clone();
+        // On a task of its own, which goes on when the caller does not: a request that was sent and not waited for would make a
+        // network after its guard has looked for it.
+        let made = self.inner.background.spawn(async move {
+            client.create_network(request).await?;
+            if let Reach::Inside(own) = reach {
+                let request = NetworkConnectRequest {
+                    container: own,
+                    endpoint_config: None,
+                };
+                client.connect_network(&network, request).await?;
+            }
+            Ok::<_, bollard::errors::Error>(guard)
+        });
+        let guard = made
+            .await
+            .map_err(failed("create network", &name))?
+            .map_err(|error| failed("create network", &name)(with_pool_hint(error)))?;
+        Ok(Arc::new(DockerNetwork {
+            guard,
+            name,
+            engine: self.inner.clone(),
+        }))
+    }
+
+    async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
+        let name = random_name(&spec.name);
+        let image = resolve(&self.inner, &spec.image).await?;
+        let (guard, id) = match self.create_from(&spec, &name, &image).await {
+            // Somebody removed the image since it was looked for.
+            Err(error) if status_of(&error) == Some(404) => {
+                self.inner.resolved.forget(spec.image.name());
+                let image = resolve(&self.inner, &spec.image).await?;
+                self.create_from(&spec, &name, &image).await?
+            }
+            result => result?,
+        };
+        let shared = Arc::new(Shared::new(name, &spec));
+        let logs = Logs::new(&spec.name);
+        let container = DockerContainer {
+            guard,
+            shared,
+            id,
+            spec,
+            logs,
+            run: Default::default(),
+            engine: self.inner.clone(),
+        };
+        self.write_files(&container, &image).await?;
+        let mut all = self
+            .inner
+            .containers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.insert(container.id.clone(), Arc::downgrade(&container.shared));
+        drop(all);
+        Ok(Arc::new(container))
+    }
+}
+
+impl Docker {
+    fn guard(&self, doomed: Doomed) -> Result<Guard> {
+        let guard = self.inner.background.guard(doomed);
+        guard.ok_or_else(|| failed("use", &self.inner.daemon.address)("the engine is shutting down"))
+    }
+
+    async fn create_from(&self, spec: &ContainerSpec, name: &str, image: &str) -> Result<(Guard, String)> {
+        let guard = self.guard(Doomed::Container(name.to_owned()))?;
+        let body = body(spec, image.to_owned(), &self.inner.reach);
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let client = self.inner.client.clone();
+        // On a task of its own for the reason given in `create_network`. The guard is dropped when the request has failed, and
+        // when there is nobody left to take its answer.
+        let made = self.inner.background.spawn(async move {
+            let answer = client.create_container(Some(options), body).await?;
+            Ok::<_, bollard::errors::Error>((guard, answer.id))
+        });
+        made.await
+            .map_err(failed("create container", name))?
+            .map_err(failed("create container", name))
+    }
+
+    async fn write_files(&self, container: &DockerContainer, image: &str) -> Result<()> {
+        let Inner { client, folders, .. } = &*self.inner;
+        let spec = &container.spec;
+        let trees: Vec<&FileTree> = spec.files.iter().collect();
+        let image = spec.mounts.is_empty().then_some(image);
+        upload(client, folders, image, &container.id, &trees)
+            .await
+            .map_err(failed("write files into container", &spec.name))
+    }
+}
+
+fn status_of(error: &Error) -> Option<u16> {
+    let Error::Engine { source, .. } = error else {
+        return None;
+    };
+    status(source.downcast_ref()?)
+}
+
+fn with_pool_hint(error: bollard::errors::Error) -> BoxError {
+    let text = error.to_string();
+    if text.contains("available, non-overlapping IPv4 address pool") {
+        return format!(
+            "{text}; every address pool of the daemon is taken: remove unused networks, as `cargo xtask clean` does"
+        )
+        .into();
+    }
+    error.into()
+}

@@ -1,0 +1,141 @@
+//! Images: substitutes, builds, imports.
+
+use std::{sync::Mutex, time::Instant};
+
+use testcelery_api::{Build, Engine, Error, FileTree, Image, PullPolicy};
+use testcelery_docker::Progress;
+
+use crate::{REDIS, docker, unique};
+
+fn context(dockerfile: &str) -> FileTree {
+    let mut context = FileTree::new();
+    context.insert("Dockerfile", dockerfile);
+    context
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn what_is_absent_has_a_substitute_or_an_error_with_the_command() {
+    let docker = docker().await;
+    let absent = Image::reference(format!("127.0.0.1:1/{}:1", unique("absent")));
+    let begin = Instant::now();
+    docker
+        .ensure_image(&absent.clone().substitute(REDIS))
+        .await
+        .unwrap();
+    assert!(begin.elapsed().as_secs() < 5);
+    for policy in [PullPolicy::Missing, PullPolicy::Never, PullPolicy::Always] {
+        let error = docker
+            .ensure_image(&absent.clone().pull(policy))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::ImageMissing { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(absent.name()) && text.contains("cargo xtask images"),
+            "{text}"
+        );
+    }
+    assert!(docker.pull(absent.name(), &|_| {}).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
+    let docker = docker().await;
+    let tag = format!("testcelery-test/{}:1", unique("built"));
+    let base = Image::reference("127.0.0.1:1/absent:1").substitute(REDIS);
+    let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG WORD\nRUN echo $WORD $(cat /proc/sys/kernel/random/uuid) > /word\n";
+    let build = Build::new(&tag, context(dockerfile))
+        .base(base)
+        .arg("WORD", "hello");
+    let image = Image::build(build);
+    let builds = (0..3).map(|_| {
+        let image = image.clone();
+        // Three engines, as in three processes.
+        async move { crate::docker().await.ensure_image(&image).await }
+    });
+    for result in futures_util::future::join_all(builds).await {
+        result.unwrap();
+    }
+    assert!(docker.has_image(&tag).await.unwrap());
+    let images = docker.images().await.unwrap();
+    assert_eq!(
+        images
+            .iter()
+            .filter(|image| image.references.contains(&tag))
+            .count(),
+        1
+    );
+    let container = docker
+        .create(testcelery_api::ContainerSpec::new("c", image))
+        .await
+        .unwrap();
+    let word = container.download("/word").await.unwrap();
+    assert!(word.text("/word").unwrap().starts_with("hello "));
+    container.remove().await.unwrap();
+    docker.remove_image(&tag).await.unwrap();
+    assert!(!docker.has_image(&tag).await.unwrap());
+    docker.remove_image(&tag).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn a_build_that_fails_says_where() {
+    let docker = docker().await;
+    let tag = format!("testcelery-test/{}:1", unique("broken"));
+    let build = Build::new(
+        &tag,
+        context(&format!("FROM {REDIS}\nRUN echo one && echo two >&2 && exit 4\n")),
+    );
+    let steps = Mutex::new(Vec::new());
+    let progress = |progress| {
+        if let Progress::Step { number, total, .. } = progress {
+            steps.lock().unwrap().push((number, total));
+        }
+    };
+    let error = docker.build(&build, &progress).await.unwrap_err();
+    let Error::ImageBuild {
+        step,
+        reason,
+        last_lines,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert!(step.starts_with("Step 2/2 : RUN echo one"), "{step}");
+    assert!(reason.contains("non-zero code: 4"), "{reason}");
+    assert!(last_lines.contains(&"two".to_owned()), "{last_lines:?}");
+    assert_eq!(*steps.lock().unwrap(), [(1, 2), (2, 2)]);
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn a_root_file_system_becomes_an_image() {
+    let docker = docker().await;
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "etc/word", &b"abc"[..]).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), archive.into_inner().unwrap()).unwrap();
+    let reference = format!("testcelery-test/{}:1", unique("imported"));
+    docker.import_image(file.path(), &reference).await.unwrap();
+    let image = Image::reference(&reference).pull(PullPolicy::Never);
+    let spec = testcelery_api::ContainerSpec::new("c", image).command(["/none"]);
+    let container = docker.create(spec).await.unwrap();
+    assert_eq!(
+        container.download("/etc/word").await.unwrap().text("/etc/word"),
+        Some("abc")
+    );
+    container.remove().await.unwrap();
+    docker.remove_image(&reference).await.unwrap();
+    assert!(
+        docker
+            .import_image(std::path::Path::new("/no/such.tar"), &reference)
+            .await
+            .is_err()
+    );
+}

@@ -1,0 +1,51 @@
+//! What the engine does with a real daemon. Everything here needs Docker and the images: `cargo xtask e2e` runs it.
+
+mod files;
+mod guards;
+mod images;
+mod lifecycle;
+mod networks;
+
+use std::sync::Arc;
+
+use testcelery_api::{Container, ContainerSpec, Engine, Image};
+use testcelery_docker::{Docker, Filter, Leftover};
+
+const REDIS: &str = "testcelery/redis:debian-trixie";
+const WORKER: &str = "testcelery/worker:dev";
+
+async fn docker() -> Docker {
+    Docker::connect().await.unwrap()
+}
+
+/// A container that runs a shell script.
+fn script(name: &str, script: &str) -> ContainerSpec {
+    ContainerSpec::new(name, redis_image())
+        .command(["sh", "-c", script])
+        .user("root")
+}
+
+/// Redis, whichever of the two images there is.
+fn redis_image() -> Image {
+    Image::reference("redis:8").substitute(REDIS)
+}
+
+async fn started(docker: &Docker, spec: ContainerSpec) -> Arc<dyn Container> {
+    let container = docker.create(spec).await.unwrap();
+    container.start().await.unwrap();
+    container
+}
+
+/// A name for one test, so that what it leaves behind can be told from the rest.
+fn unique(kind: &str) -> String {
+    format!("{kind}-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// The containers of that name in the setup.
+async fn containers_named(docker: &Docker, name: &str) -> Vec<Leftover> {
+    let left = docker.leftovers(&Filter::All).await.unwrap();
+    left.containers
+        .into_iter()
+        .filter(|container| container.name.ends_with(name))
+        .collect()
+}
