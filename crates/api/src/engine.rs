@@ -61,6 +61,13 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the engine refuses.
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>>;
+
+    /// Removes whatever processes that have ended left behind, by being killed for instance. What belongs to a process that still runs, or
+    /// of which that is not known, stays.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    async fn remove_orphans(&self) -> Result<()>;
 }
 
 /// A network of an engine. Like a container it is its own guard.

@@ -8,6 +8,7 @@ mod error;
 mod evidence;
 mod names;
 mod ready;
+mod reaper;
 mod report;
 pub mod runner;
 mod setup;

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use testcelery_api::Logs;
 
 use crate::{
-    Error, Setup, SetupBuilder, evidence,
+    Error, Setup, SetupBuilder, evidence, reaper,
     report::{Report, ms},
 };
 
@@ -57,6 +57,9 @@ where
     F: FnOnce(Setup) -> Fut,
     Fut: Future<Output: Outcome>,
 {
+    if reaper::is_reaper() {
+        return become_reaper();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
     let (report, failure) = runtime.block_on(play(test, builder, body));
@@ -69,6 +72,12 @@ where
     }
 }
 
+fn become_reaper() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
+    runtime.block_on(reaper::reap()).map_err(|error| Failure(format!("{error:?}")))
+}
+
 async fn play<F, Fut>(test: &str, builder: fn() -> SetupBuilder, body: F) -> (Report<'_>, Option<String>)
 where
     F: FnOnce(Setup) -> Fut,
@@ -78,6 +87,7 @@ where
     if INTERRUPTED.load(Ordering::SeqCst) {
         return (report, Some("interrupted before it began".to_owned()));
     }
+    reaper::begun(test);
     let begin = Instant::now();
     let booted = tokio::select! {
         booted = builder().boot() => booted,
@@ -87,6 +97,7 @@ where
     let setup = match booted {
         Ok(setup) => setup,
         Err(failure) => {
+            reaper::gone();
             let text = format!("the stack did not boot: {:?}", failure.error);
             return (report, Some(with_evidence(test, text, &failure.logs)));
         }
@@ -104,6 +115,9 @@ where
     let logs = setup.all_logs();
     let down = setup.down().await.err().map(|error| format!("{error:?}"));
     report.teardown_ms = ms(begin.elapsed());
+    if down.is_none() {
+        reaper::gone();
+    }
 
     let failures: Vec<String> = failure.into_iter().chain(down).collect();
     if failures.is_empty() {

@@ -12,7 +12,7 @@ use testcelery_api::{
 };
 
 use crate::{
-    Docker,
+    Docker, Filter,
     background::{Doomed, Guard},
     connect::Inner,
     container::{DockerContainer, Shared},
@@ -115,6 +115,10 @@ impl Engine for Docker {
         all.insert(container.id.clone(), Arc::downgrade(&container.shared));
         drop(all);
         Ok(Arc::new(container))
+    }
+
+    async fn remove_orphans(&self) -> Result<()> {
+        self.remove_leftovers(&Filter::DeadOwner).await.map(drop)
     }
 }
 
