@@ -176,6 +176,8 @@ impl Output {
     fn push(&mut self, text: &str, progress: &(dyn Fn(Progress) + Send + Sync)) {
         self.partial.push_str(text);
         while let Some((line, rest)) = self.partial.split_once('\n') {
+            // The builder prints standard error in light red.
+            let line = line.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "");
             let line = line.trim_end().to_owned();
             self.partial = rest.to_owned();
             self.line(line, progress);
@@ -203,8 +205,7 @@ impl Output {
     }
 
     fn error(mut self, tag: &str, reason: &str) -> Error {
-        let rest = std::mem::take(&mut self.partial);
-        self.line(rest, &|_| {});
+        self.push("\n", &|_| {});
         Error::ImageBuild {
             tag: tag.to_owned(),
             step: if self.step.is_empty() {
@@ -241,7 +242,7 @@ mod tests {
         for number in 0..30 {
             output.push(&format!("line {number}\n"), &see);
         }
-        output.push("half a line", &see);
+        output.push("\u{1b}[91mred\n\u{1b}[0mhalf a line", &see);
         let Error::ImageBuild {
             step,
             reason,
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(step, "Step 2/2 : RUN pip install nothing");
         assert_eq!(reason, "returned a non-zero code: 1");
         assert_eq!(last_lines.len(), LAST_LINES);
-        assert_eq!(last_lines.last().unwrap(), "half a line");
+        assert_eq!(last_lines[LAST_LINES - 2..], ["red", "half a line"]);
         let second = Progress::Step {
             number: 2,
             total: 2,

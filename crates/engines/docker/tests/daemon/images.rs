@@ -45,7 +45,7 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("built"));
     let base = Image::reference("127.0.0.1:1/absent:1").substitute(REDIS);
-    let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG WORD\nRUN echo $WORD $(cat /proc/sys/kernel/random/uuid) > /word\n";
+    let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG WORD\nRUN echo $WORD $(cat /proc/sys/kernel/random/uuid) > /tmp/word\n";
     let build = Build::new(&tag, context(dockerfile))
         .base(base)
         .arg("WORD", "hello");
@@ -71,8 +71,8 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
         .create(testcelery_api::ContainerSpec::new("c", image))
         .await
         .unwrap();
-    let word = container.download("/word").await.unwrap();
-    assert!(word.text("/word").unwrap().starts_with("hello "));
+    let word = container.download("/tmp/word").await.unwrap();
+    assert!(word.text("/tmp/word").unwrap().starts_with("hello "));
     container.remove().await.unwrap();
     docker.remove_image(&tag).await.unwrap();
     assert!(!docker.has_image(&tag).await.unwrap());
