@@ -129,14 +129,13 @@ impl AppBuilder {
                 return Err(error);
             }
         };
-        let app = App::new(
-            self.name,
-            transport,
-            store,
-            self.result_timeout,
-            self.on_timeout,
+        let app = App::new(self.name, transport, store, self.result_timeout, self.on_timeout);
+        tracing::debug!(
+            app = app.name(),
+            broker = app.broker_url(),
+            backend = app.backend_url(),
+            "app connected"
         );
-        tracing::debug!(app = app.name(), broker = app.broker_url(), backend = app.backend_url(), "app connected");
         Ok(app)
     }
 
@@ -164,7 +163,11 @@ impl AppBuilder {
             Some(factory) => Ok(Backend::Store(address, factory.clone())),
             None => {
                 let known = self.stores.iter().flat_map(|factory| factory.schemes());
-                Err(unknown(&scheme, BACKEND, known.copied().chain(["rpc", "disabled"])))
+                Err(unknown(
+                    &scheme,
+                    BACKEND,
+                    known.copied().chain(["rpc", "disabled"]),
+                ))
             }
         }
     }

@@ -190,7 +190,12 @@ impl Call {
         let message = self.task.into_message();
         result.watch().await?;
         self.app.transport().publish(&self.queue, &message).await?;
-        tracing::debug!(task = result.task(), id = result.id(), queue = self.queue, "task sent");
+        tracing::debug!(
+            task = result.task(),
+            id = result.id(),
+            queue = self.queue,
+            "task sent"
+        );
         Ok(result)
     }
 
@@ -216,8 +221,7 @@ impl Call {
         }
         match (task.soft_time_limit, task.time_limit) {
             (Some(soft), Some(hard)) if soft > hard => {
-                let problem =
-                    format!("the soft limit of {soft:?} is longer than the hard limit of {hard:?}");
+                let problem = format!("the soft limit of {soft:?} is longer than the hard limit of {hard:?}");
                 Err(self.option("soft_time_limit", problem))
             }
             _ => Ok(()),
@@ -233,9 +237,9 @@ impl Call {
                 now.checked_add(countdown)
                     .map_err(|error| self.option("countdown", error.to_string()))?,
             ),
-            Some(Start::At(eta)) => Some(
-                Timestamp::try_from(eta).map_err(|error| self.option("eta", error.to_string()))?,
-            ),
+            Some(Start::At(eta)) => {
+                Some(Timestamp::try_from(eta).map_err(|error| self.option("eta", error.to_string()))?)
+            }
         };
         self.task.expires = match self.expires {
             None => None,

@@ -125,12 +125,13 @@ impl Request {
 
     fn message(&self, ticket: &str) -> Message {
         let clock = CLOCK.fetch_add(1, Ordering::Relaxed) + 1;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let headers = [
             ("clock".to_owned(), json!(clock)),
-            ("expires".to_owned(), json!(now.saturating_add(self.timeout).as_secs_f64())),
+            (
+                "expires".to_owned(),
+                json!(now.saturating_add(self.timeout).as_secs_f64()),
+            ),
         ];
         let body = json!({
             "method": self.method,

@@ -203,13 +203,19 @@ mod tests {
 
     #[test]
     fn keys_that_are_no_texts_are_refused() {
-        assert_eq!(refusal("args", [HashMap::from([(1, 2)])]), is("args[0]", NOT_TEXT));
+        assert_eq!(
+            refusal("args", [HashMap::from([(1, 2)])]),
+            is("args[0]", NOT_TEXT)
+        );
         assert_eq!(
             refusal("args", [HashMap::from([(true, 2)])]),
             is("args[0]", NOT_TEXT)
         );
         let (argument, reason) = refusal("args", (0, HashMap::from([((1, 2), 2)])));
-        assert_eq!((argument.as_str(), reason.as_str()), ("args[1]", "key must be a string"));
+        assert_eq!(
+            (argument.as_str(), reason.as_str()),
+            ("args[1]", "key must be a string")
+        );
     }
 
     #[test]

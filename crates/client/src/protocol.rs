@@ -85,11 +85,7 @@ impl TaskMessage {
             headers.extend(protocol);
         }
         let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
-        let body = Value::Array(vec![
-            Value::Array(self.args),
-            Value::Object(self.kwargs),
-            embed,
-        ]);
+        let body = Value::Array(vec![Value::Array(self.args), Value::Object(self.kwargs), embed]);
         Message {
             headers,
             properties: Properties {
@@ -120,6 +116,8 @@ fn seconds(duration: Duration) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn full() -> TaskMessage {
@@ -177,6 +175,36 @@ mod tests {
         assert_eq!(message.headers.len(), HEADERS.len() - 1);
         for key in message.headers.keys() {
             assert!(HEADERS.contains(&key.as_str()), "{key}");
+        }
+    }
+
+    /// Any JSON that has a few levels and awkward texts.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            proptest::num::f64::NORMAL.prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map("\\PC{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn arguments_arrive_as_they_were(args in proptest::collection::vec(json(), 0..4), key in "\\PC{0,4}", value in json()) {
+            let kwargs = Map::from_iter([(key, value)]);
+            let task = TaskMessage { args: args.clone(), kwargs: kwargs.clone(), ..full() };
+            let body: Value = serde_json::from_slice(&task.into_message().body).unwrap();
+            prop_assert_eq!(&body[0], &Value::Array(args));
+            prop_assert_eq!(&body[1], &Value::Object(kwargs));
         }
     }
 

@@ -161,11 +161,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut() {
         let text = shown(json!("é".repeat(5000)));
-        assert!(
-            text.len() <= LIMIT && text.len() > LIMIT - 8,
-            "{}",
-            text.len()
-        );
+        assert!(text.len() <= LIMIT && text.len() > LIMIT - 8, "{}", text.len());
         assert!(text.ends_with("é..."));
     }
 

@@ -93,9 +93,7 @@ impl Redis {
             .port(PORT)
             .files(files)
             .wait(Wait::log("Ready to accept connections"))
-            .wait(Wait::probe(Ping {
-                url: self.url(name),
-            }))
+            .wait(Wait::probe(Ping { url: self.url(name) }))
     }
 }
 
@@ -190,12 +188,7 @@ mod tests {
             plan.planned_url().unwrap().reveal(),
             "redis://:hunter2@backend:6379/0"
         );
-        assert!(
-            plan.spec.files[0]
-                .text(config::PATH)
-                .unwrap()
-                .contains("hunter2")
-        );
+        assert!(plan.spec.files[0].text(config::PATH).unwrap().contains("hunter2"));
         assert!(!format!("{redis:?} {:?}", plan.planned_url()).contains("hunter2"));
         let command = plan.spec.command.unwrap().join(" ");
         assert_eq!(command, "redis-server /etc/testcelery/redis.conf");

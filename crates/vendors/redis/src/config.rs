@@ -63,10 +63,7 @@ mod tests {
             (16, "databases 17\n"),
             (255, "databases 256\n"),
         ] {
-            assert!(
-                render(&Secret::new("pw"), database).contains(line),
-                "{database}"
-            );
+            assert!(render(&Secret::new("pw"), database).contains(line), "{database}");
         }
     }
 

@@ -19,10 +19,7 @@ pub(crate) fn encode(message: &Message, exchange: &str, routing_key: &str) -> St
     }
     if let Some(expiration) = properties.expiration {
         // In milliseconds and as a text, as AMQP has it.
-        fields.insert(
-            "expiration".to_owned(),
-            json!(expiration.as_millis().to_string()),
-        );
+        fields.insert("expiration".to_owned(), json!(expiration.as_millis().to_string()));
     }
     fields.insert(
         "delivery_mode".to_owned(),
@@ -93,6 +90,8 @@ pub(crate) fn decode(text: &[u8]) -> Result<Message> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn message() -> Message {
@@ -131,10 +130,7 @@ mod tests {
 
     #[test]
     fn two_messages_never_share_a_tag() {
-        assert_ne!(
-            encode(&message(), "", "celery"),
-            encode(&message(), "", "celery")
-        );
+        assert_ne!(encode(&message(), "", "celery"), encode(&message(), "", "celery"));
     }
 
     #[test]
@@ -143,6 +139,18 @@ mod tests {
             decode(encode(&message(), "", "celery").as_bytes()).unwrap(),
             message()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_and_header_survive(body: Vec<u8>, header in "\\PC{0,12}", id in "\\PC{0,12}", millis: u32) {
+            let mut message = message();
+            message.body = body;
+            message.headers.insert("h".to_owned(), json!(header));
+            message.properties.correlation_id = Some(id);
+            message.properties.expiration = Some(Duration::from_millis(millis.into()));
+            prop_assert_eq!(decode(encode(&message, "", "celery").as_bytes()).unwrap(), message);
+        }
     }
 
     #[test]

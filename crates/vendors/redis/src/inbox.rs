@@ -18,11 +18,7 @@ use crate::{
 const REMOVAL_BOUND: Duration = Duration::from_secs(2);
 
 /// Binds a queue and begins to read it, on a connection of its own because reading blocks it.
-pub(crate) async fn open(
-    server: &Arc<Server>,
-    exchange: &str,
-    routing_key: &str,
-) -> Result<Box<dyn Inbox>> {
+pub(crate) async fn open(server: &Arc<Server>, exchange: &str, routing_key: &str) -> Result<Box<dyn Inbox>> {
     let place = Place {
         exchange: exchange.to_owned(),
         routing_key: routing_key.to_owned(),
@@ -32,10 +28,7 @@ pub(crate) async fn open(
     server
         .run(&format!("bind a queue to {exchange}"), |link| {
             let place = &place;
-            async move {
-                link.bind(&place.exchange, &place.routing_key, &place.queue)
-                    .await
-            }
+            async move { link.bind(&place.exchange, &place.routing_key, &place.queue).await }
         })
         .await?;
     let reader_server = server.sibling(Duration::ZERO);
@@ -140,10 +133,7 @@ async fn remove(server: &Server, place: &Place) {
         let keys = keys.clone();
         async move {
             let member = binding(&place.routing_key, &place.queue);
-            let () = link
-                .client()
-                .srem(binding_key(&place.exchange), member)
-                .await?;
+            let () = link.client().srem(binding_key(&place.exchange), member).await?;
             let () = link.client().del(keys).await?;
             Ok(())
         }

@@ -120,7 +120,9 @@ impl Server {
         let link = Link::open(&url, self.command_timeout)
             .await
             .map_err(|error| match error.kind() {
-                ErrorKind::Auth | ErrorKind::Config | ErrorKind::InvalidArgument => ConnectError::Final(error.into()),
+                ErrorKind::Auth | ErrorKind::Config | ErrorKind::InvalidArgument => {
+                    ConnectError::Final(error.into())
+                }
                 _ => ConnectError::Lost(error.into()),
             })?;
         let link = Arc::new(link);
@@ -195,11 +197,7 @@ mod tests {
 
     fn nobody() -> Arc<dyn Address> {
         // Port 1 (tcpmux) is privileged and unused: the connection is refused at once.
-        Arc::new(
-            "redis://:hunter2@127.0.0.1:1/0"
-                .parse::<ConnectionUrl>()
-                .unwrap(),
-        )
+        Arc::new("redis://:hunter2@127.0.0.1:1/0".parse::<ConnectionUrl>().unwrap())
     }
 
     #[tokio::test]

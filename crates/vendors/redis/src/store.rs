@@ -44,9 +44,9 @@ impl RedisStore {
         })
     }
 
-    fn lost(&self, task_id: &str, reason: &str) -> Error {
+    fn lost(&self, operation: &str, task_id: &str, reason: &str) -> Error {
         Error::connection(
-            format!("wait for the result of [{task_id}]"),
+            format!("{operation} the result of [{task_id}]"),
             self.server.safe_url(),
             reason,
         )
@@ -64,7 +64,7 @@ impl ResultStore for RedisStore {
         self.subscriber
             .watch(task_id)
             .await
-            .map_err(|reason| self.lost(task_id, &reason))
+            .map_err(|reason| self.lost("listen for", task_id, &reason))
     }
 
     async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>> {
@@ -84,7 +84,7 @@ impl ResultStore for RedisStore {
                 self.watch(task_id).await?;
                 self.board
                     .follow(task_id)
-                    .ok_or_else(|| self.lost(task_id, "the result was forgotten"))?
+                    .ok_or_else(|| self.lost("wait for", task_id, "the result was forgotten"))?
             }
         };
         // It may have been there before anybody watched.
@@ -95,7 +95,7 @@ impl ResultStore for RedisStore {
             let seen = slot.borrow_and_update().clone();
             match seen {
                 Slot::Empty => {}
-                Slot::Lost(reason) => return Err(self.lost(task_id, &reason)),
+                Slot::Lost(reason) => return Err(self.lost("wait for", task_id, &reason)),
                 Slot::Document(text) => {
                     let meta = decode(task_id, &text)?;
                     if meta.status.is_ready() {
@@ -105,7 +105,7 @@ impl ResultStore for RedisStore {
             }
             slot.changed()
                 .await
-                .map_err(|_| self.lost(task_id, "the result was forgotten"))?;
+                .map_err(|_| self.lost("wait for", task_id, "the result was forgotten"))?;
         }
     }
 

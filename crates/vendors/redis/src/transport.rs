@@ -4,9 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use fred::interfaces::{ListInterface, PubsubInterface};
-use testcelery_client::{
-    Address, Error, Inbox, Message, Result, ResultStore, Transport, TransportFactory,
-};
+use testcelery_client::{Address, Error, Inbox, Message, Result, ResultStore, Transport, TransportFactory};
 
 use crate::{
     envelope, inbox,
@@ -87,9 +85,7 @@ impl Transport for RedisTransport {
     }
 
     async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>> {
-        Err(Error::NoRpc {
-            url: self.safe_url(),
-        })
+        Err(Error::NoRpc { url: self.safe_url() })
     }
 
     async fn close(&self) {
