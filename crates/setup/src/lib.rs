@@ -23,7 +23,7 @@ pub use testcelery_client as client;
 pub use testcelery_client::{App, AsyncResult, State, TaskError};
 pub use testcelery_codegen::{PyModule, PyValue};
 #[cfg(feature = "docker")]
-pub use testcelery_docker::Docker;
+pub use testcelery_docker::{self as docker, Docker};
 pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
