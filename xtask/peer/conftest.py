@@ -4,7 +4,7 @@ Environment (all optional):
   PEER_REDIS_IMAGE, PEER_RABBITMQ_IMAGE  images of the two brokers
   PEER_WORKER_BASE                       Python base image of the worker image
   PEER_REPORT                            file to append the report to
-  PEER_RUN_ID                            value of the label on all that a run creates
+  PEER_RUN_ID                            testcelery session that all that a run creates belongs to
   PIP_CERT or SSL_CERT_FILE              CA bundle for pip inside the image build
 
 Report: one JSON object a line,
@@ -28,7 +28,7 @@ import pytest_docker_tools.wrappers.container
 from pytest_docker_tools import image
 
 WORKER_IMAGE = "testcelery-peer/worker:latest"
-LABELS = {"testcelery.peer": os.environ.get("PEER_RUN_ID", "")}
+LABELS = {"testcelery": "true", "testcelery.session": os.environ.get("PEER_RUN_ID", "")}
 
 
 def write_report(**line):
@@ -116,7 +116,7 @@ def _add_labels(module):
     module.set_reusable_labels = set_reusable_labels
 
 
-# One more label on every container, network and volume, so that a runner can remove what
-# an interrupted run left without touching another run's.
+# Testcelery's labels on every container, network and volume, so that what an interrupted run
+# left is found and removed like anything else of that session.
 for _name in ("container", "network", "volume"):
     _add_labels(sys.modules[f"pytest_docker_tools.factories.{_name}"])

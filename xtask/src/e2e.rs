@@ -4,9 +4,12 @@ use std::{num::NonZeroUsize, process::ExitCode};
 
 use anyhow::bail;
 
+use testcelery_docker::Docker;
+
 use crate::{
+    images,
     runner::{self, Case, Settings, Suite, Totals, Which},
-    ui, workspace,
+    session, ui, workspace,
 };
 
 /// Options of `e2e`.
@@ -63,20 +66,59 @@ pub(crate) fn examples() -> anyhow::Result<Vec<Suite>> {
         .collect())
 }
 
+/// What a run of tests with a stack gave.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) totals: Totals,
+    /// What was left behind, and is removed now.
+    pub(crate) leaks: Vec<String>,
+}
+
+impl Finished {
+    pub(crate) fn is_good(&self) -> bool {
+        self.totals.failed == 0 && self.leaks.is_empty()
+    }
+}
+
 impl E2e {
     /// Runs them; fails when one fails, when there is none, and when anything is left behind.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let totals = self.tests(&suites()).await?;
-        ui::line(format_args!("\n{totals}"));
-        Ok(if totals.failed == 0 {
+        let finished = self.tests(&suites()).await?;
+        ui::line(format_args!("\n{}", finished.totals));
+        for leak in &finished.leaks {
+            ui::line(format_args!("left behind, and removed now: {leak}"));
+        }
+        if finished.leaks.is_empty() {
+            ui::line("nothing is left behind");
+        }
+        Ok(if finished.is_good() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
     }
 
-    /// Builds, lists and runs the tests of these packages.
-    pub(crate) async fn tests(&self, suites: &[Suite]) -> anyhow::Result<Totals> {
+    /// Ensures images, then builds, lists and runs the tests of these packages, and looks for what they left behind.
+    pub(crate) async fn tests(&self, suites: &[Suite]) -> anyhow::Result<Finished> {
+        let docker = Docker::connect().await?;
+        images::ensure(&docker, false).await?;
+        session::sweep(&docker).await?;
+        let cases = self.cases(suites).await?;
+        let cores = || std::thread::available_parallelism().ok();
+        let jobs = self.jobs.or_else(cores).unwrap_or(NonZeroUsize::MIN);
+        let settings = Settings {
+            jobs,
+            environment: &session::environment(),
+        };
+        let totals = runner::run_all(&cases, &settings).await;
+        let leaks = session::leaks(&docker).await?;
+        Ok(Finished {
+            totals: totals?,
+            leaks,
+        })
+    }
+
+    async fn cases(&self, suites: &[Suite]) -> anyhow::Result<Vec<Case>> {
         let binaries = runner::build(suites).await?;
         let mut cases = runner::list(&binaries).await?;
         if let Some(filter) = &self.filter {
@@ -89,13 +131,6 @@ impl E2e {
             }
         }
         let all = cases.len() * self.repeat.get();
-        let cases: Vec<Case> = cases.iter().cycle().take(all).cloned().collect();
-        let cores = || std::thread::available_parallelism().ok();
-        let jobs = self.jobs.or_else(cores).unwrap_or(NonZeroUsize::MIN);
-        let settings = Settings {
-            jobs,
-            environment: &[],
-        };
-        runner::run_all(&cases, &settings).await
+        Ok(cases.iter().cycle().take(all).cloned().collect())
     }
 }

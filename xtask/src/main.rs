@@ -6,10 +6,14 @@
 )]
 
 mod bench;
+mod clean;
+mod doctor;
 mod e2e;
+mod images;
 mod interrupt;
 mod process;
 mod runner;
+mod session;
 mod test;
 mod tidy;
 mod ui;
@@ -21,7 +25,7 @@ use clap::{Parser, Subcommand};
 
 /// The development tasks of testcelery.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, about)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -29,10 +33,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Makes every image that the tests need present.
+    Images(images::Images),
     /// Runs the tests that need a real stack.
     E2e(e2e::E2e),
     /// Runs everything that has to pass before a change is merged.
     Test,
+    /// Removes everything that carries testcelery's labels.
+    Clean(clean::Clean),
+    /// Says which daemon is used and why, and what is off.
+    Doctor,
     /// Measures testcelery against pytest-celery.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -54,8 +64,11 @@ fn main() -> ExitCode {
 impl Task {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Images(task) => task.run().await,
             Self::E2e(task) => task.run().await,
             Self::Test => test::run().await,
+            Self::Clean(task) => task.run().await,
+            Self::Doctor => doctor::run().await,
             Self::Bench(task) => task.run().await,
             Self::Tidy => tidy::run().await,
         }

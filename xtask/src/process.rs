@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    path::Path,
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -139,7 +140,9 @@ impl Sink {
 /// A command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let command = command.as_std();
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy().into_owned())
         .collect::<Vec<_>>()

@@ -123,6 +123,11 @@ impl Total {
         if !passed {
             ui::line(output.text.trim_end());
             let names = libtest::failed_names(&output.text).join(", ");
+            let names = if names.is_empty() {
+                "a test binary was not built or did not finish"
+            } else {
+                names.as_str()
+            };
             self.fail((counts.failed + uncounted).max(1), format!("{STEP}: {names}"));
         }
         Ok(())
@@ -134,18 +139,33 @@ impl Total {
         let started = Instant::now();
         let suites: Vec<Suite> = examples.into_iter().chain(e2e::suites()).collect();
         match E2e::default().tests(&suites).await {
-            Ok(totals) => {
+            Ok(finished) => {
+                let totals = finished.totals;
                 self.row(STEP, totals.failed == 0, started.elapsed(), &totals.to_string());
                 self.passed += totals.passed;
                 if totals.failed > 0 {
                     self.fail(totals.failed, format!("{STEP}: {totals}"));
                 }
+                self.leaks(&finished.leaks);
             }
             Err(error) => {
                 self.row(STEP, false, started.elapsed(), "");
                 ui::error(&error);
                 self.fail(1, format!("{STEP}: {error}"));
             }
+        }
+    }
+
+    fn leaks(&mut self, leaks: &[String]) {
+        const STEP: &str = "leaks";
+        self.row(STEP, leaks.is_empty(), Duration::ZERO, "");
+        if leaks.is_empty() {
+            self.passed += 1;
+        } else {
+            self.fail(
+                1,
+                format!("{STEP}: left behind, and removed now: {}", leaks.join(", ")),
+            );
         }
     }
 

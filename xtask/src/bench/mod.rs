@@ -6,15 +6,16 @@ mod stats;
 use std::{num::NonZeroUsize, process::ExitCode};
 
 use anyhow::{Context as _, bail};
+use testcelery_docker::Docker;
 
 use self::{
     peer::Peer,
     stats::{Samples, ratio},
 };
 use crate::{
-    process,
+    images, process,
     runner::{self, Case, Outcome, Settings, Suite, Which},
-    ui, workspace,
+    session, ui, workspace,
 };
 
 /// Options of `bench`.
@@ -68,8 +69,10 @@ impl Side {
 }
 
 async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
-    let environment: Vec<(&'static str, String)> = Vec::new();
-    let peer = Peer::install(Vec::new()).await?;
+    let docker = Docker::connect().await?;
+    images::ensure(&docker, false).await?;
+    session::sweep(&docker).await?;
+    let peer = Peer::install(peer_environment(&docker).await?).await?;
     let suite = Suite {
         package: OURS.to_owned(),
         which: Which::All,
@@ -77,7 +80,7 @@ async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
     let cases = runner::list(&runner::build(&[suite]).await?).await?;
     let settings = Settings {
         jobs: NonZeroUsize::MIN,
-        environment: &environment,
+        environment: &session::environment(),
     };
 
     let mut sides: Vec<(Side, Side)> = BROKERS.iter().map(|_| Default::default()).collect();
@@ -111,7 +114,38 @@ async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
     progress.clear();
     print(runs, &sides);
     print_crates().await?;
-    Ok(ExitCode::SUCCESS)
+    let leaks = session::leaks(&docker).await?;
+    for leak in &leaks {
+        ui::line(format_args!("left behind, and removed now: {leak}"));
+    }
+    Ok(if leaks.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The peer runs the same images, and what it makes belongs to our session.
+async fn peer_environment(docker: &Docker) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut environment = vec![("PEER_RUN_ID", session::id().to_owned())];
+    for wanted in images::all()? {
+        let variable = match wanted.recipe {
+            "redis" => "PEER_REDIS_IMAGE",
+            "rabbitmq" => "PEER_RABBITMQ_IMAGE",
+            "python" => "PEER_WORKER_BASE",
+            _ => continue,
+        };
+        let official = docker.has_image(&wanted.reference).await?;
+        environment.push((
+            variable,
+            if official {
+                wanted.reference
+            } else {
+                wanted.substitute
+            },
+        ));
+    }
+    Ok(environment)
 }
 
 fn case_of<'a>(cases: &'a [Case], broker: &str) -> anyhow::Result<&'a Case> {

@@ -30,7 +30,7 @@ pub(super) struct Peer {
 pub(super) struct Run {
     /// Setup, call and teardown of the test.
     pub(super) test: Duration,
-    /// The whole process.
+    /// The whole process, without the check that the worker image is there.
     pub(super) process: Duration,
     /// The most memory that the process held.
     pub(super) peak_kib: Option<u64>,
@@ -86,8 +86,8 @@ impl Peer {
         let started = Instant::now();
         let mut group = Group::spawn(&mut pytest)?;
         let (status, peak_kib) = runner::wait_watched(&mut group, LIMIT).await?;
-        let process = started.elapsed();
         let lines = std::fs::read_to_string(&report).unwrap_or_default();
+        let process = started.elapsed().saturating_sub(image_time(&lines));
         match (status, test_time(&lines)) {
             (Some(status), Some(test)) if status.success() => Ok(Run {
                 test,
@@ -119,18 +119,35 @@ struct Phase {
     duration: f64,
 }
 
-/// Setup, call and teardown together; `None` unless there is exactly one of each and all have passed. Lines without a name belong
-/// to no test.
+/// Setup, call and teardown together; `None` unless there is exactly one of each and all have passed.
 fn test_time(lines: &str) -> Option<Duration> {
-    let phases: Result<Vec<Phase>, _> = lines.lines().map(serde_json::from_str).collect();
-    let phases: Vec<Phase> = phases
-        .ok()?
+    let phases: Vec<Phase> = phases(lines)?
         .into_iter()
         .filter(|phase| !phase.nodeid.is_empty())
         .collect();
     let whole = phases.len() == 3 && phases.iter().all(|phase| phase.outcome == "passed");
-    let sum = phases.iter().map(|phase| phase.duration).sum();
-    whole.then(|| Duration::try_from_secs_f64(sum).ok()).flatten()
+    whole.then(|| seconds(&phases)).flatten()
+}
+
+/// The build of the worker image: the line that belongs to no test.
+fn image_time(lines: &str) -> Duration {
+    let phases = phases(lines).unwrap_or_default();
+    let image: Vec<Phase> = phases
+        .into_iter()
+        .filter(|phase| phase.nodeid.is_empty())
+        .collect();
+    seconds(&image).unwrap_or_default()
+}
+
+fn phases(lines: &str) -> Option<Vec<Phase>> {
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+fn seconds(phases: &[Phase]) -> Option<Duration> {
+    Duration::try_from_secs_f64(phases.iter().map(|phase| phase.duration).sum()).ok()
 }
 
 #[cfg(test)]
@@ -166,5 +183,9 @@ mod tests {
         );
         assert_eq!(test_time(&phases.concat().repeat(2)), None, "two tests");
         assert_eq!(test_time(""), None);
+        assert_eq!(
+            image_time(&format!("{image}{}", phases.concat())),
+            Duration::from_secs(9)
+        );
     }
 }

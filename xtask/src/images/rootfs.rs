@@ -48,17 +48,29 @@ async fn install() -> anyhow::Result<()> {
     const PACKAGES: [&str; 2] = ["mmdebstrap", "debian-archive-keyring"];
     let packages = PACKAGES.join(" ");
     if !on_path("apt-get") {
-        bail!("the images are built with mmdebstrap, which is not installed, and this is no Debian or Ubuntu; install it (package `mmdebstrap` in most distributions), or make a registry reachable");
+        bail!(
+            "the images are built with mmdebstrap, which is not installed, and this is no Debian or Ubuntu; install it (package `mmdebstrap` in most distributions), or make a registry reachable"
+        );
     }
     if !rustix::process::geteuid().is_root() {
-        bail!("the images are built with mmdebstrap, which is not installed; run `sudo apt-get install {packages}`, or make a registry reachable");
+        bail!(
+            "the images are built with mmdebstrap, which is not installed; run `sudo apt-get install {packages}`, or make a registry reachable"
+        );
     }
-    ui::note(format_args!("mmdebstrap is not installed; we are root here, so: apt-get install {packages}"));
+    ui::note(format_args!(
+        "mmdebstrap is not installed; we are root here, so: apt-get install {packages}"
+    ));
     let progress = ui::Progress::spinner(format!("apt-get install {packages}"));
-    process::succeed(apt_get().arg("update")).await.context("could not install mmdebstrap")?;
-    process::succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(PACKAGES))
+    process::succeed(apt_get().arg("update"))
         .await
         .context("could not install mmdebstrap")?;
+    process::succeed(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(PACKAGES),
+    )
+    .await
+    .context("could not install mmdebstrap")?;
     progress.done("installed");
     Ok(())
 }

@@ -1,0 +1,136 @@
+//! `images`: everything that the tests run, present on this machine.
+
+mod debian;
+mod mirror;
+mod rootfs;
+mod wanted;
+
+use std::{
+    fs::{File, TryLockError},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use futures_util::future::join_all;
+use testcelery_api::{Engine as _, Error};
+use testcelery_docker::{Docker, Progress};
+
+use self::debian::Present;
+pub(crate) use self::wanted::{Wanted, all, worker};
+use crate::ui;
+
+/// Options of `images`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Images {
+    /// Builds the images from Debian packages, even where a registry answers.
+    #[arg(long)]
+    from_debian: bool,
+}
+
+impl Images {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let docker = Docker::connect().await?;
+        ensure(&docker, self.from_debian).await?;
+        let present = Present::ask(&docker).await?;
+        for wanted in all()? {
+            ui::line(used(&wanted, &present));
+        }
+        ui::line(worker()?.name());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Makes sure that every image is there. Takes a few milliseconds when they are.
+pub(crate) async fn ensure(docker: &Docker, from_debian: bool) -> anyhow::Result<()> {
+    if !missing(docker, from_debian).await?.is_empty() {
+        let _lock = lock().await?;
+        // Another run may have made them meanwhile.
+        let mut missing = missing(docker, from_debian).await?;
+        if !from_debian {
+            missing = pull(docker, missing).await;
+        }
+        if !missing.is_empty() {
+            debian::build(docker, &missing, &Present::ask(docker).await?).await?;
+        }
+    }
+    let worker = worker()?;
+    if !docker.has_image(worker.name()).await? {
+        let progress = ui::Progress::spinner(format!("building {}", worker.name()));
+        docker.ensure_image(&worker).await?;
+        progress.done("built");
+    }
+    Ok(())
+}
+
+async fn missing(docker: &Docker, from_debian: bool) -> anyhow::Result<Vec<Wanted>> {
+    let present = Present::ask(docker).await?;
+    let mut missing = Vec::new();
+    for wanted in all()? {
+        let official = !from_debian && present.has(&wanted.reference);
+        if !official && !present.has_current(&wanted)? {
+            missing.push(wanted);
+        }
+    }
+    Ok(missing)
+}
+
+/// Pulls what a registry has, and gives the rest.
+async fn pull(docker: &Docker, wanted: Vec<Wanted>) -> Vec<Wanted> {
+    let pulled = join_all(wanted.into_iter().map(|wanted| async {
+        let bar = ui::Progress::spinner(format!("pulling {}", wanted.reference));
+        let result = docker
+            .pull(&wanted.reference, &|progress| bar.detail(shown(progress)))
+            .await;
+        match result {
+            Ok(()) => {
+                bar.done("pulled");
+                None
+            }
+            Err(error) => {
+                bar.done(format_args!(
+                    "{}; building {} instead",
+                    reason(&error),
+                    wanted.substitute
+                ));
+                Some(wanted)
+            }
+        }
+    }));
+    pulled.await.into_iter().flatten().collect()
+}
+
+/// The error's own hint is this command.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::ImageMissing { reason, .. } => reason.clone(),
+        error => error.to_string(),
+    }
+}
+
+fn shown(progress: Progress) -> String {
+    match progress {
+        Progress::Layer { id, status, .. } => format!("{id} {status}"),
+        _ => String::new(),
+    }
+}
+
+/// One run at a time makes images on this machine. The lock ends with its process.
+async fn lock() -> anyhow::Result<File> {
+    let path = std::env::temp_dir().join("testcelery-images.lock");
+    // Another user's file can be locked too, but not opened for writing.
+    let file = File::open(&path).or_else(|_| File::create(&path));
+    let file = file.with_context(|| format!("could not open {}", path.display()))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        ui::note("another run is making the images; waiting for it");
+        let waiting = file.try_clone()?;
+        tokio::task::spawn_blocking(move || waiting.lock()).await??;
+    }
+    Ok(file)
+}
+
+fn used(wanted: &Wanted, present: &Present) -> String {
+    if present.has(&wanted.reference) {
+        return wanted.reference.clone();
+    }
+    format!("{} (for {})", wanted.substitute, wanted.reference)
+}
