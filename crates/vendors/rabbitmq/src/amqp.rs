@@ -18,6 +18,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds between heartbeats: a peer that is cut off is noticed after twice that.
 const HEARTBEAT: u16 = 20;
 
+/// Bytes in a frame at most. lapin keeps two buffers of 32 frames for every connection: RabbitMQ's own 128 KiB would be 8 MiB of memory.
+const FRAME_MAX: u32 = 16 * 1024;
+
 /// Opens a connection on the current tokio runtime.
 pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name("testcelery".into());
@@ -64,6 +67,7 @@ fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
         },
         vhost: vhost.to_owned(),
         query: AMQPQueryString {
+            frame_max: Some(FRAME_MAX),
             heartbeat: Some(HEARTBEAT),
             ..AMQPQueryString::default()
         },
