@@ -1,1 +1,1 @@
-//! The README as a package.
+#![doc = include_str!("../README.md")]
