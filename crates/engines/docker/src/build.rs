@@ -56,7 +56,7 @@ pub enum Progress {
 
 /// Builds a tag that is not there. Whoever wants the same tag at the same time, in this process or another one, waits and finds it.
 pub(crate) async fn ensure_built(inner: &Inner, image: &Build) -> Result<()> {
-    if has(&inner.client, &image.tag).await? {
+    if has(inner, &image.tag).await? {
         return Ok(());
     }
     let tag = image.tag.clone();
@@ -65,7 +65,7 @@ pub(crate) async fn ensure_built(inner: &Inner, image: &Build) -> Result<()> {
         .map_err(io::Error::other)
         .and_then(|lock| lock)
         .map_err(failed("lock the build of", &image.tag))?;
-    if !has(&inner.client, &image.tag).await? {
+    if !has(inner, &image.tag).await? {
         build(inner, image, &|progress| {
             if let Progress::Step { number, total, text } = progress {
                 tracing::info!(tag = %image.tag, "step {number}/{total}: {text}");

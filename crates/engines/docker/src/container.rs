@@ -134,7 +134,7 @@ impl DockerContainer {
         if let Some(task) = run.as_mut()
             && tokio::time::timeout(LAST_LINES, &mut *task).await.is_err()
         {
-            task.abort();
+            give_up(task).await;
         }
         *run = None;
     }
@@ -146,6 +146,12 @@ impl DockerContainer {
             problem: problem.into(),
         }
     }
+}
+
+/// Ends a task, and waits until it has told the log so: it must not tell a later run.
+async fn give_up(task: &mut JoinHandle<()>) {
+    task.abort();
+    let _ = task.await;
 }
 
 #[async_trait]
@@ -181,7 +187,7 @@ impl Container for DockerContainer {
         let mut run = self.run.lock().await;
         if run.as_ref().is_some_and(|task| !task.is_finished()) {
             let container = self.inspect().await?;
-            match container.map(|container| state(container.state.unwrap_or_default())) {
+            match container.map(|container| state(&container.state.unwrap_or_default())) {
                 Some(ContainerState::Running | ContainerState::Paused) => {
                     // Nothing to do for one that runs, and an error for one that is paused.
                     return client
@@ -189,7 +195,13 @@ impl Container for DockerContainer {
                         .await
                         .map_err(could_not_start());
                 }
-                _ => self.drain(&mut run).await,
+                Some(ContainerState::Exited(_)) => self.drain(&mut run).await,
+                // A start that was cancelled before the daemon heard of it: there is nothing to wait for.
+                _ => {
+                    if let Some(mut task) = run.take() {
+                        give_up(&mut task).await;
+                    }
+                }
             }
         }
         let background = &self.engine.background;
@@ -199,9 +211,8 @@ impl Container for DockerContainer {
         self.logs.begin_run();
         *run = Some(task);
         if let Err(error) = client.start_container(&self.id, None).await {
-            if let Some(task) = run.take() {
-                task.abort();
-                let _ = task.await;
+            if let Some(mut task) = run.take() {
+                give_up(&mut task).await;
             }
             let container = self.inspect().await.ok().flatten();
             let code = container.and_then(|container| container.state?.exit_code);
@@ -278,7 +289,7 @@ impl Container for DockerContainer {
 
     async fn state(&self) -> Result<ContainerState> {
         Ok(match self.inspect().await? {
-            Some(container) => state(container.state.unwrap_or_default()),
+            Some(container) => state(&container.state.unwrap_or_default()),
             None => ContainerState::Exited(ExitStatus::Gone),
         })
     }

@@ -58,13 +58,13 @@ async fn run(client: Client, id: String, logs: Logs, attached: oneshot::Sender<R
             return;
         }
     };
+    if attached.send(Ok(())).is_err() {
+        return;
+    }
     let mut ending = Ending {
         logs: logs.clone(),
         status: ExitStatus::Gone,
     };
-    if attached.send(Ok(())).is_err() {
-        return;
-    }
     while let Some(output) = stream.output.next().await {
         match output {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
@@ -93,7 +93,7 @@ async fn exit_status(client: &Client, id: &str) -> ExitStatus {
         .inspect_container(id, None::<InspectContainerOptions>)
         .await
     {
-        Ok(container) => match state(container.state.unwrap_or_default()) {
+        Ok(container) => match state(&container.state.unwrap_or_default()) {
             ContainerState::Exited(status) => status,
             _ => ExitStatus::Gone,
         },
@@ -107,7 +107,7 @@ async fn exit_status(client: &Client, id: &str) -> ExitStatus {
 }
 
 /// What the daemon says of a container, in the words of the api.
-pub(crate) fn state(state: ClientState) -> ContainerState {
+pub(crate) fn state(state: &ClientState) -> ContainerState {
     use ContainerStateStatusEnum as Status;
     match state.status.unwrap_or(Status::EMPTY) {
         Status::CREATED => ContainerState::Created,

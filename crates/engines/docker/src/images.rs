@@ -70,7 +70,7 @@ impl Docker {
     /// # Errors
     /// When the daemon cannot say.
     pub async fn has_image(&self, reference: &str) -> Result<bool> {
-        has(&self.inner.client, reference).await
+        has(&self.inner, reference).await
     }
 
     /// All images that have a name or are used by one that has.
@@ -193,13 +193,12 @@ pub(crate) async fn resolve(inner: &Inner, image: &Image) -> Result<String> {
 }
 
 async fn ensure_reference(inner: &Inner, image: &Image, reference: &str) -> Result<String> {
-    let client = &inner.client;
     if image.pull != PullPolicy::Always {
         for present in [Some(reference), image.substitute.as_deref()]
             .into_iter()
             .flatten()
         {
-            if has(client, present).await? {
+            if has(inner, present).await? {
                 return Ok(present.to_owned());
             }
         }
@@ -208,7 +207,7 @@ async fn ensure_reference(inner: &Inner, image: &Image, reference: &str) -> Resu
     if image.pull == PullPolicy::Never {
         return Err(missing(reference, substitute, "the pull policy is never"));
     }
-    match pull(client, reference, &|_| {}).await {
+    match pull(&inner.client, reference, &|_| {}).await {
         Ok(()) => Ok(reference.to_owned()),
         Err(error) => Err(missing(reference, substitute, &chain(&error))),
     }
@@ -232,9 +231,15 @@ fn missing(reference: &str, substitute: Option<&str>, reason: &str) -> Error {
     }
 }
 
-pub(crate) async fn has(client: &Client, reference: &str) -> Result<bool> {
-    match client.inspect_image(reference).await {
-        Ok(_) => Ok(true),
+pub(crate) async fn has(inner: &Inner, reference: &str) -> Result<bool> {
+    match inner.client.inspect_image(reference).await {
+        Ok(image) => {
+            // Docker makes the working folder when it builds, or at the latest when it creates a container.
+            if let Some(folder) = image.config.and_then(|config| config.working_dir) {
+                inner.folders.has(reference, &folder);
+            }
+            Ok(true)
+        }
         Err(error) if status(&error) == Some(404) => Ok(false),
         Err(error) => Err(failed("inspect", reference)(error)),
     }

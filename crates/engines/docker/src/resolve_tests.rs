@@ -33,7 +33,7 @@ fn what_is_set_comes_before_what_is_configured() {
         ("DOCKER_CONFIG", folder),
     ];
     let mut rules = Vec::new();
-    while variables.len() > 0 {
+    while !variables.is_empty() {
         let found = candidates(&Environment::of(variables.iter().copied()));
         rules.push((found[0].rule.clone(), found[0].text.clone()));
         variables.remove(0);

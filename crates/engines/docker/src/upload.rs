@@ -14,7 +14,7 @@ use bollard::{
         UploadToContainerOptionsBuilder,
     },
 };
-use futures_util::{TryStreamExt, future::try_join_all};
+use futures_util::TryStreamExt;
 use testcelery_api::{BoxError, FileTree};
 
 use crate::{
@@ -30,6 +30,15 @@ impl Folders {
     fn get(&self, image: &str, folder: &str) -> Option<bool> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&(image.to_owned(), folder.to_owned())).copied()
+    }
+
+    /// Remembers that an image has a folder, and therefore all folders above it.
+    pub(crate) fn has(&self, image: &str, folder: &str) {
+        let mut folder = folder.trim_end_matches('/');
+        while !folder.is_empty() {
+            self.set(image, folder, true);
+            folder = parent(folder).unwrap_or_default();
+        }
     }
 
     fn set(&self, image: &str, folder: &str, exists: bool) {
@@ -50,10 +59,15 @@ pub(crate) async fn upload(
     if trees.iter().all(|tree| tree.is_empty()) {
         return Ok(());
     }
-    let asked = owned_folders(trees)
-        .into_iter()
-        .map(|folder| is_new(client, folders, image, container, folder));
-    let new: BTreeSet<String> = try_join_all(asked).await?.into_iter().flatten().collect();
+    let mut new = BTreeSet::new();
+    // Parents come first, and what is below a new folder is new. One by one: the daemon would not answer two questions about one
+    // container at a time, and each of them mounts its file system.
+    for folder in owned_folders(trees) {
+        let below_new = parent(&folder).is_some_and(|parent| new.contains(parent));
+        if below_new || !exists(client, folders, image, container, &folder).await? {
+            new.insert(folder);
+        }
+    }
     // A real time, not 0: Python takes a cached module for fresh when its source has the time and size that the cache names.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let archive = to_extract(trees, &new, now.as_secs())?;
@@ -64,30 +78,30 @@ pub(crate) async fn upload(
     Ok(())
 }
 
-/// The folder, if the container does not have it.
-async fn is_new(
+fn parent(folder: &str) -> Option<&str> {
+    folder.rsplit_once('/').map(|(parent, _)| parent)
+}
+
+async fn exists(
     client: &Client,
     folders: &Folders,
     image: Option<&str>,
     container: &str,
-    folder: String,
-) -> Result<Option<String>, ClientError> {
-    let exists = match image.and_then(|image| folders.get(image, &folder)) {
-        Some(exists) => exists,
-        None => {
-            let options = ContainerArchiveInfoOptionsBuilder::new().path(&folder).build();
-            let exists = match client.get_container_archive_info(container, Some(options)).await {
-                Ok(_) => true,
-                Err(error) if status(&error) == Some(404) => false,
-                Err(error) => return Err(error),
-            };
-            if let Some(image) = image {
-                folders.set(image, &folder, exists);
-            }
-            exists
-        }
+    folder: &str,
+) -> Result<bool, ClientError> {
+    if let Some(exists) = image.and_then(|image| folders.get(image, folder)) {
+        return Ok(exists);
+    }
+    let options = ContainerArchiveInfoOptionsBuilder::new().path(folder).build();
+    let exists = match client.get_container_archive_info(container, Some(options)).await {
+        Ok(_) => true,
+        Err(error) if status(&error) == Some(404) => false,
+        Err(error) => return Err(error),
     };
-    Ok((!exists).then_some(folder))
+    if let Some(image) = image {
+        folders.set(image, folder, exists);
+    }
+    Ok(exists)
 }
 
 /// Reads a file or a folder.

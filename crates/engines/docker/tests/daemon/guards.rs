@@ -1,14 +1,14 @@
 //! Nothing is left behind, however a test ends.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Command, Stdio},
     time::Duration,
 };
 
 use testcelery_api::{Engine, Exec, FileTree};
-use testcelery_docker::{Filter, SESSION_VARIABLE};
+use testcelery_docker::{Docker, Filter, SESSION_VARIABLE};
 
 use crate::{containers_named, docker, script, started, unique};
 
@@ -136,7 +136,8 @@ fn what_a_killed_process_leaves_is_found_and_removed_by_another_one() {
             let network = docker.create_network().await.unwrap();
             let spec = script("c", "exec sleep 60").network(network.clone());
             let _container = started(&docker, spec).await;
-            println!("\nready");
+            // Not `println!`, whose output libtest keeps for itself.
+            std::io::stdout().write_all(b"\nready\n").unwrap();
             std::future::pending().await
         });
     }
@@ -187,15 +188,16 @@ async fn anonymous_volumes_go_with_their_container() {
         .find(|part| part.len() == 64)
         .unwrap()
         .to_owned();
-    assert!(volume_exists(&volume));
+    assert!(volume_exists(&docker, &volume).await);
     container.remove().await.unwrap();
-    assert!(!volume_exists(&volume));
+    assert!(!volume_exists(&docker, &volume).await);
     docker.remove_image(&tag).await.unwrap();
 }
 
-fn volume_exists(name: &str) -> bool {
-    let path = format!("/var/lib/docker/volumes/{name}");
-    std::path::Path::new(&path).exists()
+async fn volume_exists(docker: &Docker, name: &str) -> bool {
+    let client = bollard::Docker::connect_with_host(&docker.daemon().address).unwrap();
+    let client = client.negotiate_version().await.unwrap();
+    client.inspect_volume(name).await.is_ok()
 }
 
 #[tokio::test]

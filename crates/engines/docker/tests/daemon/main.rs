@@ -1,5 +1,7 @@
 //! What the engine does with a real daemon. Everything here needs Docker and the images: `cargo xtask e2e` runs it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod files;
 mod guards;
 mod images;
