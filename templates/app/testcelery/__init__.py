@@ -1,0 +1,1 @@
+"""What testcelery puts beside the modules of the test."""

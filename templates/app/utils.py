@@ -1,0 +1,17 @@
+"""What a test asks of a running worker, by a command in its container."""
+
+import os
+
+
+def get_running_processes_info():
+    """The processes of the container: a list of dicts with ``pid``, ``name`` and ``cmdline``, ordered by pid."""
+    processes = []
+    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+        try:
+            with open(f"/proc/{pid}/comm") as comm, open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+                words = cmdline.read().rstrip(b"\0").split(b"\0")
+                name = comm.read().rstrip("\n")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended in between
+        processes.append({"pid": pid, "name": name, "cmdline": [word.decode(errors="replace") for word in words if word]})
+    return processes
