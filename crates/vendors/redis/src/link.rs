@@ -36,6 +36,14 @@ impl Link {
     /// Connects, with a limit for each command; zero is none.
     pub(crate) async fn open(url: &ConnectionUrl, command_timeout: Duration) -> Result<Self, Error> {
         let client = client(url, command_timeout)?;
+        // On a task of its own: where the caller gives up, the connection is still made, and then closed because nobody takes it. The
+        // client alone would keep it open for ever.
+        tokio::spawn(Self::connect(client))
+            .await
+            .unwrap_or_else(|ended| Err(Error::new(ErrorKind::Canceled, ended.to_string())))
+    }
+
+    async fn connect(client: Client) -> Result<Self, Error> {
         let connection = client.init().await?;
         let abort = connection.abort_handle();
         let (alive, closed) = watch::channel(());
