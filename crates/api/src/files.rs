@@ -1,14 +1,20 @@
 //! Trees of files that go into containers and come out of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-/// One file: its bytes and its permission bits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// One file: its bytes and its permission bits. A file may hold a password: `Debug` shows how long it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct File {
     /// What the file holds.
     pub content: Vec<u8>,
     /// Permission bits; 0o644 unless said otherwise.
     pub mode: u32,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, mode {:o}", self.content.len(), self.mode)
+    }
 }
 
 /// A tree of files by absolute path, ordered, so that the same tree is always written in the same bytes.

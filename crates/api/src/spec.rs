@@ -1,6 +1,6 @@
 //! What a container is to be.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{DEFAULT_READY_TIMEOUT, FileTree, Image, Mount, Network, Wait};
 
@@ -24,7 +24,10 @@ pub struct Port {
 ///     .wait(Wait::log("Ready to accept connections"));
 /// assert_eq!(spec.hostname, "broker");
 /// ```
-#[derive(Debug, Clone)]
+///
+/// Commands, variables and files may hold passwords: `Debug` shows the names of variables and the paths of files, and of the
+/// command its program.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ContainerSpec {
     /// Its name inside the setup: an alias in the network, its host name, the name of its log.
@@ -190,5 +193,55 @@ impl ContainerSpec {
     pub fn network(mut self, network: Arc<dyn Network>) -> Self {
         self.network = Some(network);
         self
+    }
+}
+
+impl fmt::Debug for ContainerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<&str> = self.env.iter().map(|(key, _)| key.as_str()).collect();
+        let paths =
+            |tree: &FileTree| -> Vec<String> { tree.iter().map(|(path, _)| path.to_owned()).collect() };
+        f.debug_struct("ContainerSpec")
+            .field("name", &self.name)
+            .field("image", &self.image.name())
+            .field(
+                "program",
+                &self.command.as_ref().and_then(|command| command.first()),
+            )
+            .field("env", &variables)
+            .field("hostname", &self.hostname)
+            .field("aliases", &self.aliases)
+            .field("user", &self.user)
+            .field("ports", &self.ports)
+            .field("mounts", &self.mounts)
+            .field("memory_limit", &self.memory_limit)
+            .field("init", &self.init)
+            .field("files", &self.files.iter().flat_map(paths).collect::<Vec<_>>())
+            .field("go", &self.go.as_ref().map(paths))
+            .field("waits", &self.waits)
+            .field("ready_timeout", &self.ready_timeout)
+            .field("network", &self.network)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let mut files = FileTree::new();
+        files.insert("/etc/users.conf", "hunter2");
+        let spec = ContainerSpec::new("broker", Image::reference("redis:8"))
+            .command(["redis-server", "--requirepass", "hunter2"])
+            .env("PASSWORD", "hunter2")
+            .files(files.clone())
+            .go(files);
+        let shown = format!("{spec:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for part in ["redis-server", "PASSWORD", "/etc/users.conf", "redis:8"] {
+            assert!(shown.contains(part), "{shown}");
+        }
     }
 }
