@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use futures_util::future::try_join_all;
 use sha2::{Digest as _, Sha256};
 use testcelery_api::{Build, FileTree};
 use testcelery_docker::{Docker, ImageInfo, Progress};
@@ -55,18 +54,11 @@ impl Present {
     }
 }
 
-/// Builds these images, and their base when it is not there.
-pub(super) async fn build(docker: &Docker, wanted: &[Wanted], present: &Present) -> anyhow::Result<()> {
-    if !present.has_content(BASE, &base_content()) {
-        make_base(docker).await?;
+/// Makes the base of the others when it is not there.
+pub(super) async fn ensure_base(docker: &Docker) -> anyhow::Result<()> {
+    if Present::ask(docker).await?.has_content(BASE, &base_content()) {
+        return Ok(());
     }
-    // Most of each build is one process that unpacks packages, and downloads come in between: side by side they take two thirds
-    // of the time on two cores.
-    try_join_all(wanted.iter().map(|wanted| build_one(docker, wanted))).await?;
-    Ok(())
-}
-
-async fn make_base(docker: &Docker) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("could not create a temporary folder")?;
     let archive = folder.path().join("rootfs.tar");
     rootfs::make(&archive).await?;
@@ -80,7 +72,8 @@ async fn make_base(docker: &Docker) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn build_one(docker: &Docker, wanted: &Wanted) -> anyhow::Result<()> {
+/// Builds one of them, on the base.
+pub(super) async fn build(docker: &Docker, wanted: &Wanted) -> anyhow::Result<()> {
     let build = labelled(&wanted.substitute, &wanted.dockerfile()?, &content(wanted)?);
     run(docker, &build.arg("BASE", BASE)).await
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use testcelery_api::{Engine as _, Error};
 use testcelery_docker::{Docker, Progress};
 
@@ -50,9 +50,29 @@ pub(crate) async fn ensure(docker: &Docker, from_debian: bool) -> anyhow::Result
             missing = pull(docker, missing).await;
         }
         if !missing.is_empty() {
-            debian::build(docker, &missing, &Present::ask(docker).await?).await?;
+            build(docker, missing).await?;
         }
     }
+    ensure_worker(docker).await
+}
+
+/// Builds images side by side: most of each build is one process that unpacks packages, with downloads in between. The worker's image
+/// is begun as soon as its base is there.
+async fn build(docker: &Docker, wanted: Vec<Wanted>) -> anyhow::Result<()> {
+    debian::ensure_base(docker).await?;
+    let (python, servers): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .partition(|wanted| wanted.recipe == wanted::PYTHON);
+    let worker = async {
+        try_join_all(python.iter().map(|python| debian::build(docker, python))).await?;
+        ensure_worker(docker).await
+    };
+    let servers = try_join_all(servers.iter().map(|server| debian::build(docker, server)));
+    futures_util::try_join!(servers, worker)?;
+    Ok(())
+}
+
+async fn ensure_worker(docker: &Docker) -> anyhow::Result<()> {
     let worker = worker()?;
     if !docker.has_image(worker.name()).await? {
         let progress = ui::Progress::spinner(format!("building {}", worker.name()));

@@ -8,6 +8,9 @@ use testcelery_worker::Worker;
 
 use crate::workspace;
 
+/// The recipe of the base of the worker's image.
+pub(super) const PYTHON: &str = "python";
+
 /// An image with a substitute that can be built from Debian packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -73,7 +76,7 @@ fn python(worker: &Image) -> anyhow::Result<Wanted> {
         .substitute
         .as_deref()
         .context("the base of the worker's image has no substitute")?;
-    Ok(Wanted::new(base.name(), substitute, "python"))
+    Ok(Wanted::new(base.name(), substitute, PYTHON))
 }
 
 #[cfg(test)]

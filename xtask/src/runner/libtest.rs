@@ -30,25 +30,31 @@ impl std::ops::AddAssign for Counts {
 
 /// The sum of all `test result:` lines; `None` where there is none, as after a crash or a build that failed.
 pub(crate) fn counts(output: &str) -> Option<Counts> {
+    results(output).reduce(|mut sum, counts| {
+        sum += counts;
+        sum
+    })
+}
+
+/// The last `test result:` line. A test that runs its own binary again prints those of its children first.
+pub(crate) fn last_counts(output: &str) -> Option<Counts> {
+    results(output).last()
+}
+
+fn results(output: &str) -> impl Iterator<Item = Counts> {
     static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?m)^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;").ok()
     });
-    let mut sum = None;
-    for found in RESULT.as_ref()?.captures_iter(output) {
-        let number = |index| {
-            found
-                .get(index)
-                .and_then(|digits| digits.as_str().parse().ok())
-                .unwrap_or(0)
-        };
-        let counts: &mut Counts = sum.get_or_insert_default();
-        *counts += Counts {
+    let found = RESULT.as_ref().map(|result| result.captures_iter(output));
+    found.into_iter().flatten().map(|found| {
+        let number = |index| found.get(index).and_then(|digits| digits.as_str().parse().ok());
+        let number = |index| number(index).unwrap_or(0);
+        Counts {
             passed: number(1),
             failed: number(2),
             ignored: number(3),
-        };
-    }
-    sum
+        }
+    })
 }
 
 /// Why a test was ignored: the rest of the line `test NAME ... ignored, REASON`.
@@ -87,6 +93,14 @@ mod tests {
                 passed: 7,
                 failed: 2,
                 ignored: 1
+            })
+        );
+        assert_eq!(
+            last_counts(output),
+            Some(Counts {
+                passed: 4,
+                failed: 2,
+                ignored: 0
             })
         );
     }

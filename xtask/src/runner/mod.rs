@@ -167,7 +167,7 @@ async fn run_limited(case: &Case, settings: &Settings<'_>, limit: Duration) -> a
 
 /// A test has passed when its process says so in both ways: by its exit code, and by having counted it.
 fn outcome(test: &str, success: bool, status: &str, output: &str) -> Outcome {
-    match libtest::counts(output) {
+    match libtest::last_counts(output) {
         Some(counts) if success && counts.passed == 1 => Outcome::Passed,
         Some(counts) if success && counts.ignored == 1 => Outcome::Skipped(
             libtest::ignored_because(output, test)
