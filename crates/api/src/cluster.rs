@@ -51,17 +51,13 @@ impl<N: Node + ?Sized> Cluster<N> {
     /// # Errors
     /// The first that fails, as [`Node::ready`].
     pub async fn ready(&self) -> Result<()> {
-        futures_util::future::try_join_all(self.nodes.iter().map(|node| node.ready()))
-            .await
-            .map(drop)
+        futures_util::future::try_join_all(self.nodes.iter().map(|node| node.ready())).await.map(drop)
     }
 }
 
 impl<N: ?Sized> Clone for Cluster<N> {
     fn clone(&self) -> Self {
-        Self {
-            nodes: self.nodes.clone(),
-        }
+        Self { nodes: self.nodes.clone() }
     }
 }
 

@@ -47,12 +47,7 @@ pub struct WorkerContext {
 impl WorkerContext {
     /// A context for a worker of that name, with no broker and no backend.
     pub fn new(name: impl Into<String>, app_name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            app_name: app_name.into(),
-            broker_urls: Vec::new(),
-            backend_url: None,
-        }
+        Self { name: name.into(), app_name: app_name.into(), broker_urls: Vec::new(), backend_url: None }
     }
 
     /// The value for Celery's `broker_url`: all URLs, joined by `;`, with their passwords.

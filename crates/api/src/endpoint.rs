@@ -47,11 +47,6 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({} in the network)",
-            self.host_address(),
-            self.network_address()
-        )
+        write!(f, "{} ({} in the network)", self.host_address(), self.network_address())
     }
 }

@@ -43,10 +43,7 @@ pub enum Error {
     },
 
     /// The build of an image failed.
-    #[error(
-        "building image `{tag}` failed at `{step}`: {reason}\n{}",
-        indented(last_lines)
-    )]
+    #[error("building image `{tag}` failed at `{step}`: {reason}\n{}", indented(last_lines))]
     ImageBuild {
         /// The tag that was to be built.
         tag: String,
@@ -136,11 +133,7 @@ pub enum Error {
 impl Error {
     /// A component that is configured with something that cannot work.
     pub fn component(component: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Component {
-            component: component.into(),
-            problem: problem.into(),
-            source: None,
-        }
+        Self::Component { component: component.into(), problem: problem.into(), source: None }
     }
 
     /// A component that cannot work because of an underlying error.
@@ -149,11 +142,7 @@ impl Error {
         problem: impl Into<String>,
         source: impl Into<BoxError>,
     ) -> Self {
-        Self::Component {
-            component: component.into(),
-            problem: problem.into(),
-            source: Some(source.into()),
-        }
+        Self::Component { component: component.into(), problem: problem.into(), source: Some(source.into()) }
     }
 
     /// The evidence, where the error is about a container that was waited for.
@@ -166,10 +155,8 @@ impl Error {
 }
 
 fn tried_lines(tried: &[(String, String, String)]) -> String {
-    let lines: Vec<String> = tried
-        .iter()
-        .map(|(rule, address, reason)| format!("  {address} ({rule}): {reason}"))
-        .collect();
+    let lines: Vec<String> =
+        tried.iter().map(|(rule, address, reason)| format!("  {address} ({rule}): {reason}")).collect();
     lines.join("\n")
 }
 

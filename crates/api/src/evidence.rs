@@ -34,11 +34,7 @@ impl Evidence {
             elapsed,
             exit: logs.ended(),
             last_attempt: None,
-            last_lines: logs
-                .tail(EVIDENCE_LINES)
-                .into_iter()
-                .map(|line| line.text)
-                .collect(),
+            last_lines: logs.tail(EVIDENCE_LINES).into_iter().map(|line| line.text).collect(),
         }
     }
 
@@ -63,12 +59,7 @@ impl fmt::Display for Evidence {
         if self.last_lines.is_empty() {
             return write!(f, "\n  {} logged nothing", self.container);
         }
-        write!(
-            f,
-            "\n  last {} lines of {}:",
-            self.last_lines.len(),
-            self.container
-        )?;
+        write!(f, "\n  last {} lines of {}:", self.last_lines.len(), self.container)?;
         for line in &self.last_lines {
             write!(f, "\n  | {line}")?;
         }

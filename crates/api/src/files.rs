@@ -41,10 +41,7 @@ impl FileTree {
 
     /// An empty tree whose files and folders belong to a user and group of the container.
     pub fn owned_by(uid: u32, gid: u32) -> Self {
-        Self {
-            owner: Some((uid, gid)),
-            files: BTreeMap::new(),
-        }
+        Self { owner: Some((uid, gid)), files: BTreeMap::new() }
     }
 
     /// User and group of everything in the tree.
@@ -54,13 +51,7 @@ impl FileTree {
 
     /// Adds or replaces a file of mode 0o644.
     pub fn insert(&mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) {
-        self.insert_file(
-            path,
-            File {
-                content: content.into(),
-                mode: 0o644,
-            },
-        );
+        self.insert_file(path, File { content: content.into(), mode: 0o644 });
     }
 
     /// Adds or replaces a file of any mode.
@@ -75,9 +66,7 @@ impl FileTree {
 
     /// The text at a path; `None` where there is no such file or it is not UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.files
-            .get(path)
-            .and_then(|file| std::str::from_utf8(&file.content).ok())
+        self.files.get(path).and_then(|file| std::str::from_utf8(&file.content).ok())
     }
 
     /// All files, ordered by path.

@@ -58,11 +58,7 @@ impl Image {
 
     /// An image that is built when its tag is missing.
     pub fn build(build: Build) -> Self {
-        Self {
-            source: ImageSource::Build(Box::new(build)),
-            pull: PullPolicy::default(),
-            substitute: None,
-        }
+        Self { source: ImageSource::Build(Box::new(build)), pull: PullPolicy::default(), substitute: None }
     }
 
     /// Sets when the reference is pulled.
@@ -105,12 +101,7 @@ pub struct Build {
 impl Build {
     /// A build of a context into a tag.
     pub fn new(tag: impl Into<String>, context: FileTree) -> Self {
-        Self {
-            tag: tag.into(),
-            base: None,
-            context,
-            args: BTreeMap::new(),
-        }
+        Self { tag: tag.into(), base: None, context, args: BTreeMap::new() }
     }
 
     /// Names the image that the Dockerfile starts from.

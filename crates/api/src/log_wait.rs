@@ -121,13 +121,7 @@ pub struct LogWait {
 impl LogWait {
     pub(crate) fn new(logs: Logs, pattern: LogPattern) -> Self {
         let since = logs.start_cursor();
-        Self {
-            logs,
-            pattern,
-            since,
-            times: 1,
-            timeout: DEFAULT_LOG_TIMEOUT,
-        }
+        Self { logs, pattern, since, times: 1, timeout: DEFAULT_LOG_TIMEOUT }
     }
 
     /// Looks at lines behind a position only.
@@ -161,11 +155,8 @@ impl LogWait {
 
     async fn run(self) -> Result<LogLine> {
         let begin = Instant::now();
-        let found = tokio::time::timeout(
-            self.timeout,
-            self.logs.find(&self.pattern, self.since, self.times),
-        )
-        .await;
+        let found =
+            tokio::time::timeout(self.timeout, self.logs.find(&self.pattern, self.since, self.times)).await;
         match found {
             Ok(Ok(line)) => Ok(line),
             Ok(Err(_)) => Err(Error::Exited(self.evidence(begin))),
@@ -222,19 +213,12 @@ mod tests {
         let error = wait.await.unwrap().unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, Error::Exited(_)));
-        assert!(
-            text.contains("exited with code 1") && text.contains("| ImportError: no module"),
-            "{text}"
-        );
+        assert!(text.contains("exited with code 1") && text.contains("| ImportError: no module"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_timeout_says_what_was_waited_for() {
-        let error = pushed("one\n")
-            .wait("two")
-            .timeout(Duration::from_secs(3))
-            .await
-            .unwrap_err();
+        let error = pushed("one\n").wait("two").timeout(Duration::from_secs(3)).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "container `worker`: waited 3.0s for a log line with \"two\"; the container is still running\n  last 1 lines of worker:\n  | one"
@@ -245,10 +229,7 @@ mod tests {
     async fn counts_and_predicates() {
         let logs = pushed("a1\na2\nb\n");
         let starts_with_a = LogPattern::predicate("starts with a", |line| line.starts_with('a'));
-        assert_eq!(
-            logs.wait(starts_with_a.clone()).times(2).await.unwrap().text,
-            "a2"
-        );
+        assert_eq!(logs.wait(starts_with_a.clone()).times(2).await.unwrap().text, "a2");
         assert!(logs.wait(starts_with_a.clone()).times(3).await.is_err());
         assert!(logs.wait(starts_with_a).since_now().await.is_err());
     }

@@ -133,11 +133,7 @@ impl Logs {
 
     /// Everything that is kept, as text.
     pub fn text(&self) -> String {
-        self.state()
-            .lines
-            .iter()
-            .flat_map(|line| [line.text.as_str(), "\n"])
-            .collect()
+        self.state().lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
     }
 
     /// Whether a line since the last start matches right now.
@@ -149,10 +145,7 @@ impl Logs {
     pub fn count(&self, pattern: impl Into<LogPattern>) -> usize {
         let pattern = pattern.into();
         let state = self.state();
-        state
-            .since(LogCursor(state.started_at))
-            .filter(|line| pattern.matches(&line.text))
-            .count()
+        state.since(LogCursor(state.started_at)).filter(|line| pattern.matches(&line.text)).count()
     }
 
     /// How the container ended; `None` while it runs.
@@ -263,11 +256,7 @@ impl State {
         if self.lines.len() == KEPT_LINES {
             self.lines.pop_front();
         }
-        self.lines.push_back(LogLine {
-            number: self.next,
-            stream,
-            text,
-        });
+        self.lines.push_back(LogLine { number: self.next, stream, text });
         self.next += 1;
     }
 }
@@ -298,18 +287,8 @@ mod tests {
         logs.push(Stream::Stdout, b"out");
         logs.push(Stream::Stderr, b"err\n");
         logs.push(Stream::Stdout, b"put\r\n");
-        let got: Vec<_> = logs
-            .lines()
-            .into_iter()
-            .map(|line| (line.stream, line.text))
-            .collect();
-        assert_eq!(
-            got,
-            [
-                (Stream::Stderr, "err".to_owned()),
-                (Stream::Stdout, "output".to_owned())
-            ]
-        );
+        let got: Vec<_> = logs.lines().into_iter().map(|line| (line.stream, line.text)).collect();
+        assert_eq!(got, [(Stream::Stderr, "err".to_owned()), (Stream::Stdout, "output".to_owned())]);
     }
 
     #[test]

@@ -32,29 +32,19 @@ pub enum Mount {
 impl Mount {
     /// A folder or file of the host, writable.
     pub fn bind(source: impl Into<PathBuf>, target: impl Into<String>) -> Self {
-        Self::Bind {
-            source: source.into(),
-            target: target.into(),
-            read_only: false,
-        }
+        Self::Bind { source: source.into(), target: target.into(), read_only: false }
     }
 
     /// A file system in memory.
     pub fn tmpfs(target: impl Into<String>) -> Self {
-        Self::Tmpfs {
-            target: target.into(),
-        }
+        Self::Tmpfs { target: target.into() }
     }
 
     /// Makes a bind mount read-only; a tmpfs stays as it is.
     #[must_use]
     pub fn read_only(self) -> Self {
         match self {
-            Self::Bind { source, target, .. } => Self::Bind {
-                source,
-                target,
-                read_only: true,
-            },
+            Self::Bind { source, target, .. } => Self::Bind { source, target, read_only: true },
             other => other,
         }
     }

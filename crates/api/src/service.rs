@@ -23,12 +23,7 @@ impl ServiceNode {
         url: ConnectionUrl,
         port: u16,
     ) -> Self {
-        Self {
-            kind: kind.into(),
-            container,
-            url,
-            port,
-        }
+        Self { kind: kind.into(), container, url, port }
     }
 
     /// The URL for workers.

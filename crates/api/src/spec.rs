@@ -122,20 +122,14 @@ impl ContainerSpec {
     /// Offers a port to the test, on a free port of 127.0.0.1.
     #[must_use]
     pub fn port(mut self, container: u16) -> Self {
-        self.ports.push(Port {
-            container,
-            host: None,
-        });
+        self.ports.push(Port { container, host: None });
         self
     }
 
     /// Offers a port to the test, on a given port of 127.0.0.1.
     #[must_use]
     pub fn port_on(mut self, container: u16, host: u16) -> Self {
-        self.ports.push(Port {
-            container,
-            host: Some(host),
-        });
+        self.ports.push(Port { container, host: Some(host) });
         self
     }
 
@@ -204,10 +198,7 @@ impl fmt::Debug for ContainerSpec {
         f.debug_struct("ContainerSpec")
             .field("name", &self.name)
             .field("image", &self.image.name())
-            .field(
-                "program",
-                &self.command.as_ref().and_then(|command| command.first()),
-            )
+            .field("program", &self.command.as_ref().and_then(|command| command.first()))
             .field("env", &variables)
             .field("hostname", &self.hostname)
             .field("aliases", &self.aliases)

@@ -8,11 +8,7 @@ use crate::Secret;
 
 /// Everything but RFC 3986's unreserved characters is encoded, which is what `urllib.parse.quote(safe="")` does and what
 /// Kombu's `parse_url` undoes.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The URL of a broker or a result backend.
 ///
@@ -150,8 +146,7 @@ impl FromStr for ConnectionUrl {
         let url = url::Url::parse(text).map_err(|error| ParseUrlError(error.to_string()))?;
         let decode = |part: &str| {
             let text = percent_encoding::percent_decode_str(part).decode_utf8();
-            text.map(|text| text.into_owned())
-                .map_err(|error| ParseUrlError(error.to_string()))
+            text.map(|text| text.into_owned()).map_err(|error| ParseUrlError(error.to_string()))
         };
         let path = url.path().strip_prefix('/').map(decode).transpose()?;
         Ok(Self {
@@ -221,18 +216,12 @@ mod tests {
             assert_eq!(text.parse::<ConnectionUrl>().unwrap().reveal(), text);
         }
         // What Kombu users write for the virtual host "/".
-        assert_eq!(
-            "amqp://h//".parse::<ConnectionUrl>().unwrap().path_text(),
-            Some("/")
-        );
+        assert_eq!("amqp://h//".parse::<ConnectionUrl>().unwrap().path_text(), Some("/"));
     }
 
     #[test]
     fn a_bad_url_is_not_repeated() {
-        let error = "redis://:hunter2@:x"
-            .parse::<ConnectionUrl>()
-            .unwrap_err()
-            .to_string();
+        let error = "redis://:hunter2@:x".parse::<ConnectionUrl>().unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 
@@ -243,9 +232,6 @@ mod tests {
 
     #[test]
     fn no_credentials_no_at_sign() {
-        assert_eq!(
-            ConnectionUrl::new("redis", "h").port(6379).path("0").reveal(),
-            "redis://h:6379/0"
-        );
+        assert_eq!(ConnectionUrl::new("redis", "h").port(6379).path("0").reveal(), "redis://h:6379/0");
     }
 }

@@ -58,12 +58,7 @@ impl Wait {
         match self {
             Self::Log(pattern) => {
                 let timeout = deadline.saturating_duration_since(Instant::now());
-                container
-                    .logs()
-                    .wait(pattern.clone())
-                    .timeout(timeout)
-                    .await
-                    .map(drop)
+                container.logs().wait(pattern.clone()).timeout(timeout).await.map(drop)
             }
             Self::Probe(probe) => run_probe(probe.as_ref(), container, deadline).await,
             Self::All(waits) => {
@@ -73,10 +68,7 @@ impl Wait {
                 Ok(())
             }
             Self::Any(waits) => {
-                let runs: Vec<_> = waits
-                    .iter()
-                    .map(|wait| Box::pin(wait.run(container, deadline)))
-                    .collect();
+                let runs: Vec<_> = waits.iter().map(|wait| Box::pin(wait.run(container, deadline))).collect();
                 match futures_util::future::select_ok(runs).await {
                     Ok(((), _)) => Ok(()),
                     Err(error) => Err(error),

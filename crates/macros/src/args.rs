@@ -84,10 +84,7 @@ fn parse_axis(key: &Ident, input: ParseStream<'_>) -> syn::Result<Axis> {
     let content;
     parenthesized!(content in input);
     let entries = Punctuated::<Entry, Token![,]>::parse_terminated(&content)?;
-    Ok(Axis {
-        span: key.span(),
-        entries: entries.into_iter().collect(),
-    })
+    Ok(Axis { span: key.span(), entries: entries.into_iter().collect() })
 }
 
 fn parse_path(input: ParseStream<'_>) -> syn::Result<Path> {

@@ -34,10 +34,7 @@ pub(crate) fn expand(
 fn check(function: &ItemFn) -> syn::Result<()> {
     let signature = &function.sig;
     if signature.asyncness.is_none() {
-        return Err(syn::Error::new_spanned(
-            signature.fn_token,
-            "a testcelery test is an `async fn`",
-        ));
+        return Err(syn::Error::new_spanned(signature.fn_token, "a testcelery test is an `async fn`"));
     }
     if signature.inputs.len() != 1 {
         return Err(syn::Error::new_spanned(
@@ -46,10 +43,7 @@ fn check(function: &ItemFn) -> syn::Result<()> {
         ));
     }
     if !signature.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(
-            &signature.generics,
-            "a testcelery test has no type parameters",
-        ));
+        return Err(syn::Error::new_spanned(&signature.generics, "a testcelery test has no type parameters"));
     }
     Ok(())
 }
@@ -148,17 +142,12 @@ mod tests {
 
     fn test_names(code: &str) -> Vec<&str> {
         let names = code.split("test] fn ").skip(1);
-        names
-            .map(|rest| rest.split_whitespace().next().unwrap())
-            .collect()
+        names.map(|rest| rest.split_whitespace().next().unwrap()).collect()
     }
 
     #[test]
     fn default_rows() {
-        assert_eq!(
-            test_names(&expanded("").unwrap()),
-            ["rabbitmq_redis", "redis_redis"]
-        );
+        assert_eq!(test_names(&expanded("").unwrap()), ["rabbitmq_redis", "redis_redis"]);
     }
 
     #[test]
@@ -166,19 +155,9 @@ mod tests {
         let code = expanded("backends(redis, memcached, rpc)").unwrap();
         assert_eq!(
             test_names(&code),
-            [
-                "rabbitmq_redis",
-                "rabbitmq_memcached",
-                "rabbitmq_rpc",
-                "redis_redis",
-                "redis_memcached"
-            ]
+            ["rabbitmq_redis", "rabbitmq_memcached", "rabbitmq_rpc", "redis_redis", "redis_memcached"]
         );
-        assert!(
-            expanded("brokers(redis), backends(rpc)")
-                .unwrap_err()
-                .contains("rpc")
-        );
+        assert!(expanded("brokers(redis), backends(rpc)").unwrap_err().contains("rpc"));
     }
 
     #[test]
@@ -199,10 +178,7 @@ mod tests {
 
     #[test]
     fn narrowed_rows_are_ignored_with_the_reason() {
-        let narrowing = Narrowing {
-            brokers: Some(vec!["redis".into()]),
-            backends: None,
-        };
+        let narrowing = Narrowing { brokers: Some(vec!["redis".into()]), backends: None };
         let code = expanded_from("", BODY, &narrowing).unwrap();
         assert_eq!(test_names(&code), ["rabbitmq_redis", "redis_redis"]);
         assert_eq!(code.matches("left out by TESTCELERY_BROKERS=redis").count(), 1);
@@ -210,49 +186,23 @@ mod tests {
 
     #[test]
     fn unknown_narrowing_is_an_error() {
-        let narrowing = Narrowing {
-            brokers: Some(vec!["kafka".into()]),
-            backends: None,
-        };
+        let narrowing = Narrowing { brokers: Some(vec!["kafka".into()]), backends: None };
         let error = expanded_from("", BODY, &narrowing).unwrap_err();
-        assert_eq!(
-            error,
-            "TESTCELERY_BROKERS names `kafka`, which nobody knows; known are rabbitmq, redis"
-        );
+        assert_eq!(error, "TESTCELERY_BROKERS names `kafka`, which nobody knows; known are rabbitmq, redis");
     }
 
     #[test]
     fn an_empty_axis_is_an_error() {
-        assert!(
-            expanded("brokers()")
-                .unwrap_err()
-                .starts_with("`brokers` is empty")
-        );
-        assert!(
-            expanded("backends()")
-                .unwrap_err()
-                .starts_with("`backends` is empty")
-        );
+        assert!(expanded("brokers()").unwrap_err().starts_with("`brokers` is empty"));
+        assert!(expanded("backends()").unwrap_err().starts_with("`backends` is empty"));
     }
 
     #[test]
     fn mistakes_are_explained() {
-        assert!(
-            expanded("brokers(kafka)")
-                .unwrap_err()
-                .contains("known are rabbitmq, redis")
-        );
+        assert!(expanded("brokers(kafka)").unwrap_err().contains("known are rabbitmq, redis"));
         assert!(expanded("brokers(redis, redis)").unwrap_err().contains("twice"));
-        assert!(
-            expanded("broker(redis)")
-                .unwrap_err()
-                .contains("unknown argument `broker`")
-        );
-        assert!(
-            expanded("setup = a, with = b")
-                .unwrap_err()
-                .contains("whole stack")
-        );
+        assert!(expanded("broker(redis)").unwrap_err().contains("unknown argument `broker`"));
+        assert!(expanded("setup = a, with = b").unwrap_err().contains("whole stack"));
         let sync = expanded_from("", "fn hello(setup: Setup) {}", &Narrowing::default());
         assert!(sync.unwrap_err().contains("async fn"));
         let bare = expanded_from("", "async fn hello() {}", &Narrowing::default());

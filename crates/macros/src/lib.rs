@@ -24,7 +24,5 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     let narrowing = narrow::Narrowing::from_env();
-    expand::expand(args.into(), item.into(), &narrowing)
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    expand::expand(args.into(), item.into(), &narrowing).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -61,10 +61,7 @@ pub(crate) fn rows(args: &Args, narrowing: &Narrowing) -> syn::Result<Vec<Row>> 
         }
     }
     if rows.is_empty() {
-        let span = args
-            .backends
-            .as_ref()
-            .map_or_else(Span::call_site, |axis| axis.span);
+        let span = args.backends.as_ref().map_or_else(Span::call_site, |axis| axis.span);
         return Err(syn::Error::new(
             span,
             "no broker of this test can carry results by rpc: add `rabbitmq` or another backend",
@@ -86,31 +83,20 @@ fn axis(
     let entries = match written {
         Some(axis) => &axis.entries,
         None => {
-            defaults = default
-                .iter()
-                .map(|name| Entry {
-                    name: Ident::new(name, span),
-                    component: None,
-                })
-                .collect();
+            defaults =
+                default.iter().map(|name| Entry { name: Ident::new(name, span), component: None }).collect();
             &defaults
         }
     };
     if entries.is_empty() {
         return Err(syn::Error::new(
             span,
-            format!(
-                "`{key}` is empty: this test would never run; known are {}",
-                known.join(", ")
-            ),
+            format!("`{key}` is empty: this test would never run; known are {}", known.join(", ")),
         ));
     }
     for (place, entry) in entries.iter().enumerate() {
         if entries[..place].iter().any(|earlier| earlier.name == entry.name) {
-            return Err(syn::Error::new(
-                entry.name.span(),
-                format!("`{}` is in `{key}` twice", entry.name),
-            ));
+            return Err(syn::Error::new(entry.name.span(), format!("`{}` is in `{key}` twice", entry.name)));
         }
     }
     let is_known =
@@ -118,10 +104,7 @@ fn axis(
     if let Some(unknown) = wanted.unwrap_or_default().iter().find(|name| !is_known(name)) {
         return Err(syn::Error::new(
             span,
-            format!(
-                "{variable} names `{unknown}`, which nobody knows; known are {}",
-                known.join(", ")
-            ),
+            format!("{variable} names `{unknown}`, which nobody knows; known are {}", known.join(", ")),
         ));
     }
     entries
@@ -130,11 +113,7 @@ fn axis(
             let selected = wanted.is_none_or(|names| names.iter().any(|name| entry.name == name));
             let left_out = (!selected)
                 .then(|| format!("left out by {variable}={}", wanted.unwrap_or_default().join(",")));
-            Ok(Choice {
-                name: entry.name.clone(),
-                tokens: component(entry)?,
-                left_out,
-            })
+            Ok(Choice { name: entry.name.clone(), tokens: component(entry)?, left_out })
         })
         .collect()
 }

@@ -14,20 +14,13 @@ pub(crate) struct Narrowing {
 impl Narrowing {
     /// Reads both variables.
     pub(crate) fn from_env() -> Self {
-        Self {
-            brokers: names(std::env::var(BROKERS).ok()),
-            backends: names(std::env::var(BACKENDS).ok()),
-        }
+        Self { brokers: names(std::env::var(BROKERS).ok()), backends: names(std::env::var(BACKENDS).ok()) }
     }
 }
 
 fn names(value: Option<String>) -> Option<Vec<String>> {
-    let names: Vec<String> = value?
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> =
+        value?.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     // An empty variable is an unset one, as everywhere in a shell.
     (!names.is_empty()).then_some(names)
 }
@@ -38,10 +31,7 @@ mod tests {
 
     #[test]
     fn lists_are_split_and_trimmed() {
-        assert_eq!(
-            names(Some("redis, rabbitmq,".into())),
-            Some(vec!["redis".into(), "rabbitmq".into()])
-        );
+        assert_eq!(names(Some("redis, rabbitmq,".into())), Some(vec!["redis".into(), "rabbitmq".into()]));
         assert_eq!(names(Some(" ".into())), None);
         assert_eq!(names(None), None);
     }

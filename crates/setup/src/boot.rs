@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicBool};
 
 use futures_util::future::{try_join, try_join_all};
 use testcelery_api::{
-    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, Engine, Logs, Network, Node,
-    PlanContext, Worker, WorkerContext, WorkerPlan, until_ready,
+    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, Engine, Logs,
+    Network, PlanContext, Worker, WorkerContext, WorkerPlan, until_ready,
 };
 use testcelery_client::App;
 
@@ -45,7 +45,8 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
         None => engine::default_engine().await?,
     };
     let specs = brokers.iter().map(|plan| &plan.spec);
-    let specs = specs.chain(backends.iter().map(|plan| &plan.spec)).chain(workers.iter().map(|plan| &plan.spec));
+    let specs =
+        specs.chain(backends.iter().map(|plan| &plan.spec)).chain(workers.iter().map(|plan| &plan.spec));
     ensure_images(engine.as_ref(), specs).await?;
 
     let network = engine.create_network().await?;
@@ -53,9 +54,14 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
     let booted = boot_nodes(&yard, builder, brokers, backends, workers).await;
     let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
     match booted {
-        Ok((app, brokers, backends, workers)) => {
-            Ok(Setup::new(Inner { app, brokers, backends, workers, network, is_down: AtomicBool::new(false) }))
-        }
+        Ok((app, brokers, backends, workers)) => Ok(Setup::new(Inner {
+            app,
+            brokers,
+            backends,
+            workers,
+            network,
+            is_down: AtomicBool::new(false),
+        })),
         Err(error) => {
             let logs = created.iter().map(|container| container.logs().clone()).collect();
             take_away(&created, network.as_ref()).await;
@@ -82,7 +88,9 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
         return Err(Error::Setup("it has no broker: add one, as `.broker(RabbitMq::default())`".to_owned()));
     }
     if builder.rpc && !builder.backends.is_empty() {
-        return Err(Error::Setup("results go through the broker (`.rpc()`) or to a backend, not both".to_owned()));
+        return Err(Error::Setup(
+            "results go through the broker (`.rpc()`) or to a backend, not both".to_owned(),
+        ));
     }
     let mut names = Names::default();
     let broker_names = names.assign("broker", builder.brokers.iter().map(|it| &**it as &dyn Component))?;
@@ -90,9 +98,11 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
     let worker_names = names.assign("worker", builder.workers.iter().map(|it| &**it as &dyn Component))?;
 
     let brokers = builder.brokers.iter().zip(broker_names);
-    let brokers = brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
+    let brokers =
+        brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
     let backends = builder.backends.iter().zip(backend_names);
-    let backends = backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
+    let backends =
+        backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
 
     let backend_url = match backends.first().and_then(BackendPlan::planned_url) {
         Some(url) => Some(url.reveal()),

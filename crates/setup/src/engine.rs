@@ -15,6 +15,7 @@ pub(crate) async fn default_engine() -> Result<Arc<dyn Engine>> {
 /// Without the `docker` feature the builder has to name one.
 #[cfg(not(feature = "docker"))]
 pub(crate) async fn default_engine() -> Result<Arc<dyn Engine>> {
-    let problem = "no engine: name one with `SetupBuilder::engine`, or turn on the feature `docker` of testcelery";
+    let problem =
+        "no engine: name one with `SetupBuilder::engine`, or turn on the feature `docker` of testcelery";
     Err(crate::Error::Setup(problem.to_owned()))
 }

@@ -35,7 +35,8 @@ pub use testcelery_worker::Worker;
 /// It brings the traits [`Node`], [`Broker`] and [`Backend`] into scope, so that nodes have their methods.
 pub mod prelude {
     pub use crate::{
-        App, AsyncResult, Backend, Broker, Cluster, Image, Memcached, Node, PyModule, PyValue, RabbitMq, Ready, Redis, Result,
-        Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker, api::Worker as _,
+        App, AsyncResult, Backend, Broker, Cluster, Image, Memcached, Node, PyModule, PyValue, RabbitMq,
+        Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker,
+        api::Worker as _,
     };
 }

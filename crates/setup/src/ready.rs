@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use testcelery_api::{Node, Worker};
-
 use crate::{Error, Result, Setup};
 
 /// How long workers get for answering a control ping. They answer within milliseconds; a loaded machine may need more.
@@ -68,9 +66,13 @@ pub(crate) async fn confirm(setup: &Setup, ready: Ready) -> Result<()> {
     }
     if ready.ping {
         let queues: BTreeSet<&String> = setup.workers().iter().flat_map(|worker| worker.queues()).collect();
-        for answer in futures_util::future::try_join_all(queues.iter().map(|queue| setup.ping_queue(queue))).await? {
+        for answer in
+            futures_util::future::try_join_all(queues.iter().map(|queue| setup.ping_queue(queue))).await?
+        {
             if answer != "pong" {
-                return Err(Error::NotReady(format!("the ping task answered {answer:?} instead of \"pong\"")));
+                return Err(Error::NotReady(format!(
+                    "the ping task answered {answer:?} instead of \"pong\""
+                )));
             }
         }
     }
@@ -82,7 +84,14 @@ async fn control(setup: &Setup) -> Result<()> {
     if expected.is_empty() {
         return Err(Error::NotReady("there is no worker that could answer a control ping".to_owned()));
     }
-    let replies = setup.app().control().ping().destination(expected.iter().cloned()).timeout(CONTROL_TIMEOUT).send().await?;
+    let replies = setup
+        .app()
+        .control()
+        .ping()
+        .destination(expected.iter().cloned())
+        .timeout(CONTROL_TIMEOUT)
+        .send()
+        .await?;
     let answered: BTreeSet<String> = replies.into_keys().collect();
     let silent: Vec<&String> = expected.difference(&answered).collect();
     if silent.is_empty() {

@@ -22,7 +22,9 @@ pub(crate) struct Report<'a> {
 impl Report<'_> {
     /// Appends the line, where somebody asked for it.
     pub(crate) fn write(&self) -> Result<()> {
-        let Some(path) = std::env::var_os(REPORT).map(PathBuf::from) else { return Ok(()) };
+        let Some(path) = std::env::var_os(REPORT).map(PathBuf::from) else {
+            return Ok(());
+        };
         let failed = |source| Error::Report { path: path.clone(), source };
         let mut line = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         line.push(b'\n');

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use testcelery_api::{Backend, Broker, Cluster, Container, Logs, Network, Node, Worker};
+use testcelery_api::{Backend, Broker, Cluster, Container, Logs, Network, Worker};
 use testcelery_client::App;
 
 use crate::{Error, Ready, Result, SetupBuilder, ready};
@@ -115,7 +115,8 @@ impl Setup {
         let removals = futures_util::future::join_all(containers.iter().map(|container| container.remove()));
         // The app says good-bye while the servers die; both are bounded and neither needs the other.
         let (removed, ()) = futures_util::future::join(removals, self.inner.app.close()).await;
-        let mut failures: Vec<String> = removed.into_iter().filter_map(Result::err).map(|error| report(&error)).collect();
+        let mut failures: Vec<String> =
+            removed.into_iter().filter_map(Result::err).map(|error| report(&error)).collect();
         if let Err(error) = self.inner.network.remove().await {
             failures.push(report(&error));
         }

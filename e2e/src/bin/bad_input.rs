@@ -34,8 +34,13 @@ async fn make(mistake: &str) -> Result<()> {
             let image = Image::reference("testcelery.invalid/nothing:1");
             start(Setup::builder().broker(RabbitMq::default().image(image))).await
         }
-        "missing-tasks" => start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await,
-        "broken-tasks" => start(stack().worker(Worker::default().tasks(PyModule::source("broken", "def f(:\n    pass\n")))).await,
+        "missing-tasks" => {
+            start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await
+        }
+        "broken-tasks" => {
+            start(stack().worker(Worker::default().tasks(PyModule::source("broken", "def f(:\n    pass\n"))))
+                .await
+        }
         "crash-on-import" => {
             let module = PyModule::source("crash", "raise RuntimeError('boom while importing')\n");
             start(stack().worker(Worker::default().tasks(module))).await
@@ -66,7 +71,14 @@ async fn make(mistake: &str) -> Result<()> {
             setup.down().await?;
             Ok(sent?)
         }
-        "same-name" => start(Setup::builder().broker(Redis::default().named("store")).backend(Redis::default().named("store"))).await,
+        "same-name" => {
+            start(
+                Setup::builder()
+                    .broker(Redis::default().named("store"))
+                    .backend(Redis::default().named("store")),
+            )
+            .await
+        }
         // Holds a stack until it is killed, for the test of what is left then.
         "hold" => {
             let setup = stack().start().await?;

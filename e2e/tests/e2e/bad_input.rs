@@ -70,7 +70,12 @@ async fn tasks_file_is_not_python() {
 async fn worker_crashes_on_import() {
     let seen = expect_clean(
         "crash-on-import",
-        &["ended too early", "exited with code 1", "Traceback (most recent call last)", "RuntimeError: boom while importing"],
+        &[
+            "ended too early",
+            "exited with code 1",
+            "Traceback (most recent call last)",
+            "RuntimeError: boom while importing",
+        ],
     )
     .await;
     assert!(seen.elapsed < Duration::from_secs(30), "an error at once, not at a timeout: {:?}", seen.elapsed);
@@ -83,8 +88,12 @@ async fn unknown_task_name() {
 
 #[tokio::test]
 async fn result_that_never_comes() {
-    let parts =
-        ["no result of task testcelery.tasks.ping", "within 1.0s", "last known state is PENDING", "last lines of worker"];
+    let parts = [
+        "no result of task testcelery.tasks.ping",
+        "within 1.0s",
+        "last known state is PENDING",
+        "last lines of worker",
+    ];
     expect_clean("no-result", &parts).await;
 }
 
@@ -100,6 +109,10 @@ async fn value_that_json_cannot_carry() {
 
 #[tokio::test]
 async fn two_components_of_one_name() {
-    let seen = expect_clean("same-name", &["two components are named `store`", "broker 1 (redis)", "backend 1 (redis)"]).await;
+    let seen = expect_clean(
+        "same-name",
+        &["two components are named `store`", "broker 1 (redis)", "backend 1 (redis)"],
+    )
+    .await;
     assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
 }

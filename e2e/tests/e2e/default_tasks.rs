@@ -12,10 +12,12 @@ async fn default_tasks(setup: Setup) -> Result<()> {
     let sum: i64 = app.task("testcelery.tasks.add").args((2, 3)).kwarg("z", 4).send().await?.get().await?;
     assert_eq!(sum, 9);
 
-    let replaced = app.task("testcelery.tasks.add_replaced").args((40, 2)).kwarg("queue", "celery").send().await?;
+    let replaced =
+        app.task("testcelery.tasks.add_replaced").args((40, 2)).kwarg("queue", "celery").send().await?;
     assert_eq!(replaced.get::<i64>().await?, 42);
 
-    let value = json!({"text": "Grüße, 世界", "list": [1, 2.5, null, true], "big": 9_007_199_254_740_993_i64});
+    let value =
+        json!({"text": "Grüße, 世界", "list": [1, 2.5, null, true], "big": 9_007_199_254_740_993_i64});
     let identity = app.task("testcelery.tasks.identity").args((&value,)).send().await?;
     assert_eq!(identity.get::<serde_json::Value>().await?, value);
 

@@ -19,13 +19,13 @@ const REAPED_WITHIN: Duration = Duration::from_secs(10);
 const HOLD: &str = "TESTCELERY_E2E_HOLD";
 
 /// What carries a session's labels now.
-pub async fn left_over(session: &str) -> Leftovers {
+pub(crate) async fn left_over(session: &str) -> Leftovers {
     let docker = Docker::connect().await.expect("a daemon");
     docker.leftovers(&Filter::Session(session.to_owned())).await.expect("the daemon can list")
 }
 
 /// Fails when anything of a session is left.
-pub async fn assert_nothing_left(session: &str) {
+pub(crate) async fn assert_nothing_left(session: &str) {
     let left = left_over(session).await;
     assert!(left.is_empty(), "{left:?}");
 }

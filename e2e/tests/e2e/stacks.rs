@@ -3,17 +3,17 @@
 use testcelery::prelude::*;
 
 /// One worker on a queue of its own name and none on `celery`.
-pub fn custom_queue(builder: SetupBuilder) -> SetupBuilder {
+pub(crate) fn custom_queue(builder: SetupBuilder) -> SetupBuilder {
     builder.worker(Worker::default().queue("letters.to-everyone"))
 }
 
 /// Two workers, each on a queue of its own.
-pub fn two_workers(builder: SetupBuilder) -> SetupBuilder {
+pub(crate) fn two_workers(builder: SetupBuilder) -> SetupBuilder {
     builder.worker(Worker::default().queue("fast")).worker(Worker::default().queue("slow"))
 }
 
 /// A worker that takes one task at a time, the most urgent first.
-pub fn one_at_a_time(builder: SetupBuilder) -> SetupBuilder {
+pub(crate) fn one_at_a_time(builder: SetupBuilder) -> SetupBuilder {
     builder.worker(
         Worker::default()
             .concurrency(1)
@@ -24,6 +24,6 @@ pub fn one_at_a_time(builder: SetupBuilder) -> SetupBuilder {
 }
 
 /// A worker that logs next to nothing.
-pub fn quiet(builder: SetupBuilder) -> SetupBuilder {
+pub(crate) fn quiet(builder: SetupBuilder) -> SetupBuilder {
     builder.worker(Worker::default().log_level("ERROR"))
 }

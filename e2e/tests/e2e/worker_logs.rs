@@ -8,7 +8,8 @@ use testcelery::{api::LogPattern, prelude::*};
 async fn worker_log_wait(setup: Setup) -> anyhow::Result<()> {
     let logs = setup.workers()[0].logs();
     let before = logs.cursor();
-    let succeeded = LogPattern::regex(r"Task testcelery\.tasks\.ping\[[0-9a-f-]+\] succeeded in [0-9.e-]+s: 'pong'")?;
+    let succeeded =
+        LogPattern::regex(r"Task testcelery\.tasks\.ping\[[0-9a-f-]+\] succeeded in [0-9.e-]+s: 'pong'")?;
     assert!(!logs.contains(succeeded.clone()));
     for _ in 0..3 {
         setup.ping().await?;
