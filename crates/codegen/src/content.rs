@@ -11,21 +11,16 @@ use crate::{ContentTree, Error, PyModule, PyValue, merge::Merge};
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
 pub const DEFAULT_APP_NAME: &str = "celery_test_app";
 
+/// What the generated app writes to standard output when Celery's `worker_ready` fires, before the worker's name: on file
+/// descriptor 1, so it depends on no log level and on no `worker_redirect_stdouts`.
+pub const READY_MARKER: &str = "testcelery: worker ready";
+
 /// Files that are the same for every worker. Python that is ours is in these, and nowhere else.
 const STATIC: &[(&str, &str)] = &[
     ("app.py", include_str!("../templates/app.py")),
-    (
-        "testcelery/__init__.py",
-        include_str!("../templates/testcelery/__init__.py"),
-    ),
-    (
-        "testcelery/boot.py",
-        include_str!("../templates/testcelery/boot.py"),
-    ),
-    (
-        "testcelery/tasks.py",
-        include_str!("../templates/testcelery/tasks.py"),
-    ),
+    ("testcelery/__init__.py", include_str!("../templates/testcelery/__init__.py")),
+    ("testcelery/boot.py", include_str!("../templates/testcelery/boot.py")),
+    ("testcelery/tasks.py", include_str!("../templates/testcelery/tasks.py")),
     ("utils.py", include_str!("../templates/utils.py")),
 ];
 
@@ -33,10 +28,8 @@ const STATIC: &[(&str, &str)] = &[
 const TASKS: &str = "tasks";
 
 /// Settings that come from the environment of the worker. Celery lets the environment win, so a value here would be a lie.
-const FROM_ENVIRONMENT: &[(&str, &str)] = &[
-    ("broker_url", "the brokers of the setup"),
-    ("result_backend", "the result backend of the setup"),
-];
+const FROM_ENVIRONMENT: &[(&str, &str)] =
+    &[("broker_url", "the brokers of the setup"), ("result_backend", "the result backend of the setup")];
 
 /// The recipe for what a worker's `/app` holds: the app, the default tasks, the user's modules and settings.
 ///
@@ -121,11 +114,7 @@ impl InitialContent {
         let mut merge = Merge::default();
         let mut groups = Vec::new();
         for (group, modules) in &self.groups {
-            let mut names = if group == TASKS {
-                vec!["testcelery.tasks".to_owned()]
-            } else {
-                Vec::new()
-            };
+            let mut names = if group == TASKS { vec!["testcelery.tasks".to_owned()] } else { Vec::new() };
             for module in modules {
                 let loaded = module.load(root)?;
                 loaded.files.into_iter().try_for_each(|file| merge.add(file))?;
@@ -183,22 +172,14 @@ impl Default for InitialContent {
 fn block(items: &[(String, String)]) -> Result<String, Error> {
     let mut out = String::from("{");
     for (key, value) in items {
-        out.push_str(&format!(
-            "\n    {}: {value},",
-            PyValue::from(key.as_str()).render(key)?
-        ));
+        out.push_str(&format!("\n    {}: {value},", PyValue::from(key.as_str()).render(key)?));
     }
     out.push_str(if items.is_empty() { "}" } else { "\n}" });
     Ok(out)
 }
 
 fn check_key(key: &str) -> Result<(), Error> {
-    let refuse = |problem: String| {
-        Err(Error::Setting {
-            key: key.to_owned(),
-            problem,
-        })
-    };
+    let refuse = |problem: String| Err(Error::Setting { key: key.to_owned(), problem });
     let lower = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
     if !key.starts_with(|c: char| c.is_ascii_lowercase()) || !key.chars().all(lower) {
         return refuse("no name of a Celery setting; they are lower-case, as `task_acks_late`".to_owned());

@@ -10,7 +10,7 @@ mod source;
 mod tree;
 mod value;
 
-pub use content::{DEFAULT_APP_NAME, InitialContent};
+pub use content::{DEFAULT_APP_NAME, InitialContent, READY_MARKER};
 pub use error::Error;
 pub use module::PyModule;
 pub use tree::ContentTree;

@@ -30,10 +30,7 @@ impl PyValue {
             }
             Self::Dict(items) => {
                 let items = entries(items, path)?;
-                let items: Vec<String> = items
-                    .iter()
-                    .map(|(key, value)| format!("{key}: {value}"))
-                    .collect();
+                let items: Vec<String> = items.iter().map(|(key, value)| format!("{key}: {value}")).collect();
                 format!("{{{}}}", items.join(", "))
             }
         })
@@ -51,20 +48,13 @@ impl PyValue {
 }
 
 fn sequence(items: &[PyValue], path: &str) -> Result<Vec<String>, Error> {
-    items
-        .iter()
-        .enumerate()
-        .map(|(place, item)| item.render(&format!("{path}[{place}]")))
-        .collect()
+    items.iter().enumerate().map(|(place, item)| item.render(&format!("{path}[{place}]"))).collect()
 }
 
 fn entries(items: &[(PyValue, PyValue)], path: &str) -> Result<Vec<(String, String)>, Error> {
     let mut rendered: Vec<(String, String)> = Vec::with_capacity(items.len());
     for (place, (key, value)) in items.iter().enumerate() {
-        let problem = |problem: String| Error::Setting {
-            key: path.to_owned(),
-            problem,
-        };
+        let problem = |problem: String| Error::Setting { key: path.to_owned(), problem };
         if let Some(kind) = key.unhashable() {
             return Err(problem(format!(
                 "key {} of the dict is or holds a {kind}, which Python cannot hash",
@@ -152,10 +142,7 @@ mod tests {
             literal("it's \"Grüße\"\n\\ \u{202e}\u{1f600}"),
             r#"'it\'s "Grüße"\n\\ \u202e\U0001f600'"#
         );
-        assert_eq!(
-            PyValue::bytes(*b"a'\x00\xff").to_literal().unwrap(),
-            r"b'a\'\x00\xff'"
-        );
+        assert_eq!(PyValue::bytes(*b"a'\x00\xff").to_literal().unwrap(), r"b'a\'\x00\xff'");
     }
 
     #[test]
@@ -163,10 +150,7 @@ mod tests {
         assert_eq!(literal(vec![1, 2]), "[1, 2]");
         assert_eq!(PyValue::tuple([1]).to_literal().unwrap(), "(1,)");
         assert_eq!(PyValue::tuple([(); 0].map(|()| 1)).to_literal().unwrap(), "()");
-        assert_eq!(
-            PyValue::dict([("b", 1), ("a", 2)]).to_literal().unwrap(),
-            "{'b': 1, 'a': 2}"
-        );
+        assert_eq!(PyValue::dict([("b", 1), ("a", 2)]).to_literal().unwrap(), "{'b': 1, 'a': 2}");
     }
 
     #[test]

@@ -16,26 +16,16 @@ pub(crate) struct SourceFile {
 impl SourceFile {
     /// A file from somewhere.
     pub(crate) fn new(path: String, origin: String, text: String) -> Self {
-        Self {
-            path,
-            origin: Some(origin),
-            text,
-        }
+        Self { path, origin: Some(origin), text }
     }
 
     /// The empty `__init__.py` of a folder. Any other one for the folder takes precedence.
     pub(crate) fn package(folder: &str) -> Self {
-        Self {
-            path: format!("{folder}/__init__.py"),
-            origin: None,
-            text: String::new(),
-        }
+        Self { path: format!("{folder}/__init__.py"), origin: None, text: String::new() }
     }
 
     fn origin(&self) -> String {
-        self.origin
-            .clone()
-            .unwrap_or_else(|| format!("the package of `{}`", self.path))
+        self.origin.clone().unwrap_or_else(|| format!("the package of `{}`", self.path))
     }
 }
 
@@ -77,9 +67,5 @@ impl Merge {
 }
 
 fn conflict(path: &str, first: &SourceFile, second: &SourceFile) -> Error {
-    Error::Conflict {
-        path: path.to_owned(),
-        first: first.origin(),
-        second: second.origin(),
-    }
+    Error::Conflict { path: path.to_owned(), first: first.origin(), second: second.origin() }
 }

@@ -43,18 +43,12 @@ impl PyModule {
     /// A file. A relative path starts from the current folder, which is the package's own under `cargo test`, and it says the
     /// dotted name too: `tests/tasks.py` is `tests.tasks`, and the `__init__.py` of each folder on the way comes along.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self {
-            origin: Origin::File(path.into()),
-            name: None,
-        }
+        Self { origin: Origin::File(path.into()), name: None }
     }
 
     /// A dotted name and the text of the module.
     pub fn source(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            origin: Origin::Source(text.into()),
-            name: Some(name.into()),
-        }
+        Self { origin: Origin::Source(text.into()), name: Some(name.into()) }
     }
 
     /// Gives it another dotted name. The packages on the way to it are empty ones then.
@@ -77,18 +71,10 @@ fn load_source(text: &str, name: &str) -> Result<Loaded, Error> {
     let segments = name::segments("an inline module", name)?;
     let path = format!("{}.py", segments.join("/"));
     source::check(&path, text)?;
-    let mut files: Vec<SourceFile> = packages(&segments)
-        .map(|package| SourceFile::package(&package))
-        .collect();
-    files.push(SourceFile::new(
-        path,
-        "an inline module".to_owned(),
-        text.to_owned(),
-    ));
-    Ok(Loaded {
-        name: name.to_owned(),
-        files,
-    })
+    let mut files: Vec<SourceFile> =
+        packages(&segments).map(|package| SourceFile::package(&package)).collect();
+    files.push(SourceFile::new(path, "an inline module".to_owned(), text.to_owned()));
+    Ok(Loaded { name: name.to_owned(), files })
 }
 
 fn load_file(path: &Path, given: Option<&str>, root: &Path) -> Result<Loaded, Error> {
@@ -113,11 +99,7 @@ fn load_file(path: &Path, given: Option<&str>, root: &Path) -> Result<Loaded, Er
     }
     let is_package = path.file_name().is_some_and(|file| file == "__init__.py");
     let end = if is_package { "/__init__.py" } else { ".py" };
-    files.push(SourceFile::new(
-        format!("{}{end}", segments.join("/")),
-        shown,
-        text,
-    ));
+    files.push(SourceFile::new(format!("{}{end}", segments.join("/")), shown, text));
     Ok(Loaded { name, files })
 }
 
@@ -129,22 +111,13 @@ fn packages(segments: &[String]) -> impl Iterator<Item = String> {
 fn read(path: &Path, root: &Path) -> Result<String, Error> {
     let full = root.join(path);
     if full.is_dir() {
-        return Err(Error::Folder {
-            path: path.to_owned(),
-        });
+        return Err(Error::Folder { path: path.to_owned() });
     }
-    let failed = |source: io::Error| Error::Read {
-        path: path.to_owned(),
-        folder: root.to_owned(),
-        source,
-    };
+    let failed = |source: io::Error| Error::Read { path: path.to_owned(), folder: root.to_owned(), source };
     let bytes = fs::read(&full).map_err(failed)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::NotUtf8 {
-            path: path.to_owned(),
-            line,
-        }
+        Error::NotUtf8 { path: path.to_owned(), line }
     })
 }

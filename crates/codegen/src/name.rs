@@ -39,12 +39,7 @@ const KEYWORDS: &str = "\
 
 /// The segments of a dotted name, once it is one that a module can have. `module` is what an error calls it.
 pub(crate) fn segments(module: &str, name: &str) -> Result<Vec<String>, Error> {
-    let refuse = |problem: String| {
-        Err(Error::ModuleName {
-            module: module.to_owned(),
-            problem,
-        })
-    };
+    let refuse = |problem: String| Err(Error::ModuleName { module: module.to_owned(), problem });
     let segments: Vec<&str> = name.split('.').collect();
     if let Some(bad) = segments.iter().find(|segment| !is_identifier(segment)) {
         return refuse(format!(
@@ -52,11 +47,9 @@ pub(crate) fn segments(module: &str, name: &str) -> Result<Vec<String>, Error> {
         ));
     }
     let top = segments[0];
-    for (names, owner) in [
-        (OURS, "testcelery puts into the worker"),
-        (CELERY, "Celery needs"),
-        (STANDARD, "Python has"),
-    ] {
+    for (names, owner) in
+        [(OURS, "testcelery puts into the worker"), (CELERY, "Celery needs"), (STANDARD, "Python has")]
+    {
         if has(names, top) {
             return refuse(format!(
                 "`{name}` would take the place of the module `{top}` that {owner}; give it another name with `.named(\"package.module\")`"
@@ -70,16 +63,10 @@ pub(crate) fn segments(module: &str, name: &str) -> Result<Vec<String>, Error> {
 pub(crate) fn of_path(path: &Path, root: &Path) -> Result<String, Error> {
     let refuse = |problem: &str| {
         let problem = format!("{problem}; give it a name with `.named(\"package.module\")`");
-        Err(Error::ModuleName {
-            module: path.display().to_string(),
-            problem,
-        })
+        Err(Error::ModuleName { module: path.display().to_string(), problem })
     };
-    let Some(path_below) = (if path.is_absolute() {
-        path.strip_prefix(root).ok()
-    } else {
-        Some(path)
-    }) else {
+    let Some(path_below) = (if path.is_absolute() { path.strip_prefix(root).ok() } else { Some(path) })
+    else {
         return refuse(&format!(
             "the file is not below {}, so its place says nothing about its name",
             root.display()
@@ -168,10 +155,7 @@ mod tests {
             ("json", "Python has"),
         ] {
             let error = segments("tests/x.py", name).unwrap_err().to_string();
-            assert!(
-                error.starts_with("tests/x.py: ") && error.contains(owner),
-                "{error}"
-            );
+            assert!(error.starts_with("tests/x.py: ") && error.contains(owner), "{error}");
         }
         assert!(segments("x", "tests.app").is_ok());
         assert!(segments("x", "test.tasks").is_ok());

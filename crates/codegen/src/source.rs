@@ -55,9 +55,6 @@ mod tests {
     #[test]
     fn an_error_at_the_end_has_a_place() {
         let error = check("a.py", "def f():\n").unwrap_err().to_string();
-        assert!(
-            error.starts_with("a.py:1:9: ") && error.ends_with("\n  | def f():"),
-            "{error}"
-        );
+        assert!(error.starts_with("a.py:1:9: ") && error.ends_with("\n  | def f():"), "{error}");
     }
 }

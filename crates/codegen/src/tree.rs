@@ -20,14 +20,11 @@ impl ContentTree {
 
     /// The text at a path; `None` where there is no such file or it is not UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.get(path)
-            .and_then(|content| std::str::from_utf8(content).ok())
+        self.get(path).and_then(|content| std::str::from_utf8(content).ok())
     }
 
     /// All files, ordered by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files
-            .iter()
-            .map(|(path, content)| (path.as_str(), content.as_slice()))
+        self.files.iter().map(|(path, content)| (path.as_str(), content.as_slice()))
     }
 }

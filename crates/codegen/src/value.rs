@@ -55,12 +55,7 @@ impl PyValue {
 
     /// A `dict` that keeps the order of its items.
     pub fn dict<K: Into<Self>, V: Into<Self>>(items: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self::Dict(
-            items
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self::Dict(items.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 

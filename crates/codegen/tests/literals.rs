@@ -38,23 +38,18 @@ fn describe(value: &PyValue) -> String {
     match value {
         PyValue::None => r#"["n"]"#.to_owned(),
         PyValue::Bool(value) => format!(r#"["b",{}]"#, i32::from(*value)),
-        PyValue::Int(value) => format!(
-            r#"["i","{}{:x}"]"#,
-            if *value < 0 { "-" } else { "" },
-            value.unsigned_abs()
-        ),
+        PyValue::Int(value) => {
+            format!(r#"["i","{}{:x}"]"#, if *value < 0 { "-" } else { "" }, value.unsigned_abs())
+        }
         PyValue::Float(value) => format!(r#"["f","{:016x}"]"#, value.to_bits()),
-        PyValue::Str(text) => format!(
-            r#"["s"{}]"#,
-            join(text.chars().map(|c| u32::from(c).to_string()).collect())
-        ),
+        PyValue::Str(text) => {
+            format!(r#"["s"{}]"#, join(text.chars().map(|c| u32::from(c).to_string()).collect()))
+        }
         PyValue::Bytes(bytes) => format!(r#"["y"{}]"#, join(bytes.iter().map(u8::to_string).collect())),
         PyValue::List(items) => format!(r#"["l"{}]"#, join(items.iter().map(describe).collect())),
         PyValue::Tuple(items) => format!(r#"["t"{}]"#, join(items.iter().map(describe).collect())),
         PyValue::Dict(items) => {
-            let items = items
-                .iter()
-                .map(|(key, value)| format!("[{},{}]", describe(key), describe(value)));
+            let items = items.iter().map(|(key, value)| format!("[{},{}]", describe(key), describe(value)));
             format!(r#"["d"{}]"#, join(items.collect()))
         }
         other => unreachable!("a kind of value without a description: {other:?}"),
@@ -62,24 +57,15 @@ fn describe(value: &PyValue) -> String {
 }
 
 fn value() -> impl Strategy<Value = PyValue> {
-    let text = prop_oneof![
-        any::<String>(),
-        r#"[\\'"nr{}\x00\n\t\u{2028}\u{feff}\u{1f600}é]{0,6}"#
-    ];
+    let text = prop_oneof![any::<String>(), r#"[\\'"nr{}\x00\n\t\u{2028}\u{feff}\u{1f600}é]{0,6}"#];
     let leaf = prop_oneof![
         Just(PyValue::None),
         any::<bool>().prop_map(PyValue::from),
         any::<i128>().prop_map(PyValue::from),
         any::<i8>().prop_map(PyValue::from),
         any::<f64>().prop_map(PyValue::from),
-        prop_oneof![
-            Just(f64::NAN),
-            Just(f64::INFINITY),
-            Just(-0.0),
-            Just(5e-324),
-            Just(1e16)
-        ]
-        .prop_map(PyValue::from),
+        prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-0.0), Just(5e-324), Just(1e16)]
+            .prop_map(PyValue::from),
         text.prop_map(PyValue::from),
         any::<Vec<u8>>().prop_map(PyValue::bytes),
     ];
@@ -103,11 +89,7 @@ fn value() -> impl Strategy<Value = PyValue> {
 #[test]
 fn python_reads_what_was_meant() {
     let cases = std::cell::RefCell::new(Vec::new());
-    let config = ProptestConfig {
-        cases: 2_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(value in value())| {
         let literal = value.to_literal().expect("such values are all renderable");
         prop_assert!(!literal.contains(['\n', '\t']), "{}", literal);
@@ -119,12 +101,7 @@ fn python_reads_what_was_meant() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("this test needs python3 on PATH");
-    python
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(cases.into_inner().concat().as_bytes())
-        .unwrap();
+    python.stdin.take().unwrap().write_all(cases.into_inner().concat().as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");

@@ -17,9 +17,7 @@ fn project(files: &[(&str, &[u8])]) -> TempDir {
 
 fn error_of(content: &InitialContent, folder: &TempDir) -> String {
     let error = content.generate_in(folder.path()).unwrap_err();
-    let cause = std::error::Error::source(&error)
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default();
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("{error}{cause}").replace(&folder.path().display().to_string(), "/project")
 }
 
@@ -39,10 +37,7 @@ fn the_whole_tree() {
         .tasks(PyModule::file("tests/tasks.py"))
         .tasks(PyModule::file(folder.path().join("tests/tasks.py")))
         .tasks(PyModule::source("inline", "x = 1\n"))
-        .config(
-            "task_routes",
-            PyValue::dict([("tests.*", PyValue::dict([("queue", "fast")]))]),
-        )
+        .config("task_routes", PyValue::dict([("tests.*", PyValue::dict([("queue", "fast")]))]))
         .config("task_acks_late", false)
         .config("task_acks_late", true)
         .config("result_expires", None::<i64>);
@@ -62,30 +57,19 @@ fn changing_it_after_generating_works() {
     let folder = project(&[]);
     let content = InitialContent::default();
     let first = content.generate_in(folder.path()).unwrap();
-    let second = content
-        .config("task_acks_late", true)
-        .app_name("x")
-        .generate_in(folder.path())
-        .unwrap();
+    let second = content.config("task_acks_late", true).app_name("x").generate_in(folder.path()).unwrap();
     assert_ne!(first, second);
-    assert!(
-        second
-            .text("testcelery/settings.py")
-            .unwrap()
-            .contains("APP_NAME = 'x'")
-    );
+    assert!(second.text("testcelery/settings.py").unwrap().contains("APP_NAME = 'x'"));
 }
 
 #[test]
 fn our_own_python_is_python() {
-    let tree = InitialContent::default()
-        .config("x", f64::INFINITY)
-        .generate()
-        .unwrap();
+    let tree = InitialContent::default().config("x", f64::INFINITY).generate().unwrap();
     for (path, _) in tree.iter() {
         crate::source::check(path, tree.text(path).unwrap()).unwrap();
     }
     assert_eq!(tree.iter().count(), STATIC.len() + 1);
+    assert!(tree.text("app.py").unwrap().contains(READY_MARKER));
 }
 
 #[test]
@@ -95,10 +79,7 @@ fn files_that_cannot_be_read() {
         error_of(&with_file("tests/nowhere.py"), &folder),
         "could not read the Python module `tests/nowhere.py` (looked for in /project): No such file or directory (os error 2)"
     );
-    assert_eq!(
-        error_of(&with_file("tests"), &folder),
-        "`tests` is a folder; name a Python file in it"
-    );
+    assert_eq!(error_of(&with_file("tests"), &folder), "`tests` is a folder; name a Python file in it");
     assert_eq!(
         error_of(&with_file("latin.py"), &folder),
         "latin.py:2: not UTF-8 from this line on; save the file as UTF-8"
@@ -107,19 +88,13 @@ fn files_that_cannot_be_read() {
 
 #[test]
 fn syntax_errors_of_every_file_that_comes_along() {
-    let folder = project(&[
-        ("tests/__init__.py", b"x ="),
-        ("tests/tasks.py", b""),
-        ("bad.py", b"\ndef f(:\n"),
-    ]);
+    let folder =
+        project(&[("tests/__init__.py", b"x ="), ("tests/tasks.py", b""), ("bad.py", b"\ndef f(:\n")]);
     assert!(error_of(&with_file("bad.py"), &folder).starts_with("bad.py:2:7: "));
     assert!(error_of(&with_file("tests/tasks.py"), &folder).starts_with("tests/__init__.py:1:4: "));
     let inline = InitialContent::default().tasks(PyModule::source("a.broken", "def f(:\n    pass\n"));
     let error = error_of(&inline, &folder);
-    assert!(
-        error.starts_with("a/broken.py:1:7: ") && error.ends_with("\n  | def f(:"),
-        "{error}"
-    );
+    assert!(error.starts_with("a/broken.py:1:7: ") && error.ends_with("\n  | def f(:"), "{error}");
 }
 
 #[test]
@@ -129,10 +104,7 @@ fn names_of_modules() {
     assert!(error_of(&with_file("my-tests/tasks.py"), &folder).contains(".named("));
     let renamed = InitialContent::default().tasks(PyModule::file("my-tests/tasks.py").named("mine.tasks"));
     let tree = renamed.generate_in(folder.path()).unwrap();
-    assert_eq!(
-        (tree.text("mine/tasks.py"), tree.text("mine/__init__.py")),
-        (Some("x = 1\n"), Some(""))
-    );
+    assert_eq!((tree.text("mine/tasks.py"), tree.text("mine/__init__.py")), (Some("x = 1\n"), Some("")));
 }
 
 #[test]
@@ -145,21 +117,14 @@ fn packages() {
         .unwrap();
     assert_eq!(tree.text("proj/__init__.py"), Some("x = 1\n"));
     assert!(
-        tree.text("testcelery/settings.py")
-            .unwrap()
-            .contains("['testcelery.tasks', 'proj.tasks', 'proj']")
+        tree.text("testcelery/settings.py").unwrap().contains("['testcelery.tasks', 'proj.tasks', 'proj']")
     );
     // An empty package yields to a real one, whichever comes first.
     for order in [["other.x", "proj.x"], ["proj.x", "other.x"]] {
         let inline = order
             .into_iter()
-            .fold(InitialContent::default(), |content, name| {
-                content.tasks(PyModule::source(name, ""))
-            });
-        let tree = inline
-            .tasks(PyModule::file("proj/__init__.py"))
-            .generate_in(folder.path())
-            .unwrap();
+            .fold(InitialContent::default(), |content, name| content.tasks(PyModule::source(name, "")));
+        let tree = inline.tasks(PyModule::file("proj/__init__.py")).generate_in(folder.path()).unwrap();
         assert_eq!(tree.text("proj/__init__.py"), Some("x = 1\n"));
     }
 }
@@ -182,21 +147,12 @@ fn two_sources_for_one_path() {
 fn settings_that_are_refused() {
     let folder = project(&[]);
     let refused = |key: &str| error_of(&InitialContent::default().config(key, 1), &folder);
-    assert_eq!(
-        refused("broker_url"),
-        "setting `broker_url`: its value comes from the brokers of the setup"
-    );
+    assert_eq!(refused("broker_url"), "setting `broker_url`: its value comes from the brokers of the setup");
     for key in ["", "CELERY_ACKS_LATE", "task-routes", "1x"] {
         assert!(refused(key).contains("no name of a Celery setting"), "{key}");
     }
     let deep = PyValue::dict([("x", PyValue::list([PyValue::dict([(PyValue::list([1]), 1)])]))]);
     let error = error_of(&InitialContent::default().config("task_routes", deep), &folder);
-    assert!(
-        error.starts_with("setting `task_routes['x'][0]`: key 1"),
-        "{error}"
-    );
-    assert_eq!(
-        error_of(&InitialContent::new(" "), &folder),
-        "the name of the Celery app is empty"
-    );
+    assert!(error.starts_with("setting `task_routes['x'][0]`: key 1"), "{error}");
+    assert_eq!(error_of(&InitialContent::new(" "), &folder), "the name of the Celery app is empty");
 }

@@ -1,0 +1,139 @@
+//! What is refused before anything starts.
+
+use crate::{Worker, requirements};
+
+/// What `celery worker --loglevel` takes (`celery.bin.base.LogLevel`).
+const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL"];
+
+/// What `celery worker --pool` takes (`celery.concurrency.ALIASES`).
+const POOLS: &[&str] = &["prefork", "solo", "threads", "gevent", "eventlet", "processes", "custom"];
+
+/// Arguments that have a method, because the node reports what was declared, and one that ends the container.
+const NOT_ARGUMENTS: &[(&[&str], &str)] = &[
+    (&["-Q", "--queues"], "use `.queue(..)`"),
+    (&["-n", "--hostname"], "use `.named(..)`"),
+    (&["-l", "--loglevel", "--log-level"], "use `.log_level(..)`"),
+    (&["-P", "--pool"], "use `.pool(..)`"),
+    (&["-c", "--concurrency"], "use `.concurrency(..)`"),
+    (&["-D", "--detach"], "a worker in the background would end its container"),
+];
+
+/// Variables that the setup sets.
+const NOT_VARIABLES: &[&str] = &["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"];
+
+/// AMQP's short strings end at 255 bytes.
+const LONGEST_QUEUE: usize = 255;
+
+/// What is wrong with a worker, and what to do.
+pub(crate) fn check(worker: &Worker) -> Result<(), String> {
+    requirements::check(worker)?;
+    if worker.queues.is_empty() {
+        return Err("has no queues; name at least one with `.queue(..)`".to_owned());
+    }
+    worker.queues.iter().try_for_each(|queue| check_queue(queue))?;
+    one_of("log level", &worker.log_level, LOG_LEVELS)?;
+    if let Some(pool) = &worker.pool {
+        one_of("pool", pool, POOLS)?;
+    }
+    if worker.concurrency == Some(0) {
+        return Err("a concurrency of 0 runs no tasks".to_owned());
+    }
+    worker.args.iter().try_for_each(|arg| check_arg(arg))?;
+    worker.env.iter().try_for_each(|(key, _)| check_variable(key))
+}
+
+fn one_of(what: &str, value: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&value) {
+        return Ok(());
+    }
+    Err(format!("{value:?} is no {what}; there are {}", known.join(", ")))
+}
+
+fn check_queue(queue: &str) -> Result<(), String> {
+    let problem = if queue.trim().is_empty() {
+        "it is empty"
+    } else if queue.contains(',') {
+        "the comma separates queues on Celery's command line; name each one with `.queue(..)`"
+    } else if queue.chars().any(char::is_control) {
+        "it has a control character"
+    } else if queue.len() > LONGEST_QUEUE {
+        "it has more than 255 bytes, and AMQP takes no more"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{queue:?} cannot be the name of a queue: {problem}"))
+}
+
+fn check_arg(arg: &str) -> Result<(), String> {
+    let names = |option: &&str| match option.strip_prefix("--") {
+        Some(_) => arg.split('=').next() == Some(option),
+        // A short option has its value right behind it, or in the next argument.
+        None => arg.starts_with(option),
+    };
+    match NOT_ARGUMENTS.iter().find(|(options, _)| options.iter().any(names)) {
+        Some((_, instead)) => Err(format!("the argument `{arg}` is not for `.arg(..)`: {instead}")),
+        None => Ok(()),
+    }
+}
+
+fn check_variable(key: &str) -> Result<(), String> {
+    if key.is_empty() || key.contains(['=', '\0']) {
+        return Err(format!("{key:?} cannot be the name of a variable"));
+    }
+    if NOT_VARIABLES.contains(&key) {
+        return Err(format!("the variable `{key}` is set by the setup, from its brokers and backends"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(worker: &Worker) -> String {
+        check(worker).unwrap_err()
+    }
+
+    #[test]
+    fn ordinary_workers_pass() {
+        for worker in [
+            Worker::default(),
+            Worker::default().queue("letters.to-everyone").queue("größe"),
+            Worker::default().log_level("error").pool("solo").concurrency(1),
+            Worker::default().args(["--without-mingle", "--time-limit=5", "-E", "-O", "fair"]).env("A_B", ""),
+        ] {
+            check(&worker).unwrap();
+        }
+    }
+
+    #[test]
+    fn queues() {
+        assert!(problem(&Worker::default().queues([""; 0])).contains("no queues"));
+        for bad in ["", " ", "a,b", "a\nb", &"x".repeat(256)] {
+            assert!(
+                problem(&Worker::default().queue(bad)).contains("cannot be the name of a queue"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn levels_pools_and_concurrency() {
+        assert_eq!(
+            problem(&Worker::default().log_level("loud")),
+            "\"LOUD\" is no log level; there are DEBUG, INFO, WARNING, ERROR, CRITICAL, FATAL"
+        );
+        assert!(problem(&Worker::default().pool("swimming")).starts_with("\"swimming\" is no pool"));
+        assert!(problem(&Worker::default().concurrency(0)).contains("runs no tasks"));
+    }
+
+    #[test]
+    fn arguments_and_variables_that_would_make_a_lie() {
+        for arg in ["-Q", "-Qfast", "--queues=fast", "--queues", "-P", "-c4", "-n", "--loglevel=DEBUG", "-D"]
+        {
+            assert!(problem(&Worker::default().arg(arg)).contains(".arg("), "{arg}");
+        }
+        assert!(problem(&Worker::default().env("CELERY_BROKER_URL", "x")).contains("set by the setup"));
+        assert!(problem(&Worker::default().env("A=B", "x")).contains("name of a variable"));
+    }
+}

@@ -1,0 +1,134 @@
+//! What pip installs: Celery with what goes with it.
+
+use std::collections::BTreeSet;
+
+use crate::Worker;
+
+/// The version of Celery, unless a worker says otherwise.
+pub const DEFAULT_CELERY: &str = "5.7.0";
+
+/// The version of Python, unless a worker says otherwise.
+pub const DEFAULT_PYTHON: &str = "3.13";
+
+/// The clients of every broker and backend that a setup can have.
+const EXTRAS: &[&str] = &["redis", "pymemcache"];
+
+/// What goes with a minor version of Celery. Celery puts no upper bound on Kombu, and the newest Kombu wants a newer redis-py than
+/// an old Celery allows: without these pins such a worker ends at its start.
+const PINS: &[((u32, u32), &[&str])] = &[
+    // Celery 5.2 imports pkg_resources, which setuptools 81 no longer has; Kombu 5.2 is older than redis-py 5.
+    ((5, 2), &["kombu==5.2.4", "redis<5", "setuptools<81"]),
+    ((5, 3), &["kombu==5.3.7"]),
+    ((5, 4), &["kombu==5.4.2"]),
+    ((5, 5), &["kombu==5.5.4"]),
+    ((5, 6), &["kombu==5.6.2"]),
+    ((5, 7), &["kombu==5.7.0"]),
+];
+
+/// The newest Python that Celery before 5.3 can run on: it calls `entry_points().get`, which Python 3.12 no longer has.
+const NEWEST_FOR_5_2: (u32, u32) = (3, 11);
+
+/// `requirements.txt`.
+pub(crate) fn render(worker: &Worker) -> String {
+    let mut extras: BTreeSet<&str> = EXTRAS.iter().copied().collect();
+    extras.extend(worker.extras.iter().map(String::as_str));
+    extras.extend(worker.pool.as_deref().filter(|pool| ["gevent", "eventlet"].contains(pool)));
+    let extras: Vec<&str> = extras.into_iter().collect();
+
+    let mut lines = vec![format!("celery[{}]=={}", extras.join(","), worker.celery)];
+    let pins = PINS.iter().find(|(minor, _)| minor_of(&worker.celery) == Some(*minor));
+    lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
+    lines.extend(worker.requirements.iter().cloned());
+    lines.join("\n") + "\n"
+}
+
+/// What is wrong with what pip is to install.
+pub(crate) fn check(worker: &Worker) -> Result<(), String> {
+    let version = |what: &str, text: &str| {
+        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || ".+!-".contains(c));
+        minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
+    };
+    let celery = version("Celery", &worker.celery)?;
+    let python = version("Python", &worker.python)?;
+    // Whoever brings a base of their own knows its Python; we do not.
+    if celery < (5, 3) && python > NEWEST_FOR_5_2 && worker.base.is_none() {
+        return Err(format!(
+            "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
+            worker.celery, worker.python
+        ));
+    }
+    for extra in &worker.extras {
+        if extra.is_empty() || !extra.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            return Err(format!("{extra:?} is no name of an extra of Celery"));
+        }
+    }
+    for requirement in &worker.requirements {
+        if requirement.trim().is_empty() || requirement.starts_with('-') || requirement.contains(['\n', '\r'])
+        {
+            return Err(format!(
+                "{requirement:?} is no requirement; it is one package, as `pydantic==2.11.7`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Major and minor of a version.
+fn minor_of(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.');
+    let digits = |part: &str| part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    Some((digits(parts.next()?)?, digits(parts.next()?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(worker: &Worker) -> String {
+        check(worker).unwrap_err()
+    }
+
+    #[test]
+    fn old_versions_are_pinned() {
+        assert_eq!(render(&Worker::default()), "celery[pymemcache,redis]==5.7.0\nkombu==5.7.0\n");
+        assert_eq!(
+            render(&Worker::default().celery("5.2.7")),
+            "celery[pymemcache,redis]==5.2.7\nkombu==5.2.4\nredis<5\nsetuptools<81\n"
+        );
+        assert_eq!(
+            render(&Worker::default().celery("5.5.0rc1")),
+            "celery[pymemcache,redis]==5.5.0rc1\nkombu==5.5.4\n"
+        );
+        assert_eq!(render(&Worker::default().celery("9.9")), "celery[pymemcache,redis]==9.9\n");
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_along() {
+        let worker = Worker::default().pool("gevent").extras(["msgpack"]).requirement("pydantic==2.11.7");
+        assert_eq!(
+            render(&worker),
+            "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\npydantic==2.11.7\n"
+        );
+    }
+
+    #[test]
+    fn versions_that_cannot_be() {
+        for bad in ["", "latest", "5", "5.7.0; os_name", "5.7\n"] {
+            assert!(problem(&Worker::default().celery(bad)).contains("no version of Celery"), "{bad}");
+        }
+        assert!(problem(&Worker::default().python("three")).contains("no version of Python"));
+        assert_eq!(
+            problem(&Worker::default().celery("5.2.7")),
+            "Celery 5.2.7 cannot run on Python 3.13; add `.python(\"3.11\")`"
+        );
+        check(&Worker::default().celery("5.2.7").python("3.11")).unwrap();
+    }
+
+    #[test]
+    fn requirements_that_are_none() {
+        for bad in ["", "-e .", "a\nb"] {
+            assert!(problem(&Worker::default().requirement(bad)).contains("no requirement"), "{bad}");
+        }
+        assert!(problem(&Worker::default().extras(["a]b"])).contains("no name of an extra"));
+    }
+}
