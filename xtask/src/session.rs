@@ -38,8 +38,10 @@ pub(crate) async fn sweep(docker: &Docker) -> anyhow::Result<()> {
 /// The leak check: everything of this session, and everything whose owner has ended, should be gone. What is not is removed, and its
 /// names are given.
 pub(crate) async fn leaks(docker: &Docker) -> anyhow::Result<Vec<String>> {
-    let mut leaks = names(&docker.remove_leftovers(&Filter::Session(id().to_owned())).await?);
-    leaks.extend(names(&docker.remove_leftovers(&Filter::DeadOwner).await?));
+    let mut leaks = Vec::new();
+    for filter in [Filter::Session(id().to_owned()), Filter::DeadOwner] {
+        leaks.extend(names(&docker.remove_leftovers(&filter).await?));
+    }
     Ok(leaks)
 }
 
@@ -49,12 +51,14 @@ pub(crate) async fn remove() -> anyhow::Result<()> {
         // Then nothing was started either.
         return Ok(());
     };
-    let session = Filter::Session(id().to_owned());
-    docker.remove_leftovers(&session).await?;
-    // Nothing tells when the daemon is done with the last requests of a killed process.
-    tokio::time::sleep(LAST_REQUESTS).await;
-    docker.remove_leftovers(&session).await?;
-    Ok(())
+    leaks(&docker).await?;
+    loop {
+        // Nothing tells when the daemon is done with the last requests of a killed process.
+        tokio::time::sleep(LAST_REQUESTS).await;
+        if leaks(&docker).await?.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 /// One line for each thing.
