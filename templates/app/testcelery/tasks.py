@@ -14,7 +14,8 @@ def add(x, y, z=None):
 @shared_task(bind=True)
 def add_replaced(self, x, y, z=None, *, queue=None):
     """Replaces itself by ``add``, on another queue if one is named."""
-    raise self.replace(add.s(x, y, z).set(queue=queue))
+    # Celery would have the replacement answer to the worker that publishes it, and with rpc:// nobody reads that.
+    raise self.replace(add.s(x, y, z).set(queue=queue, reply_to=self.request.reply_to))
 
 
 @shared_task
