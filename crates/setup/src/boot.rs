@@ -12,6 +12,7 @@ use testcelery_client::App;
 use crate::{
     Error, Result, Setup, SetupBuilder,
     address::{BackendAddress, BrokerAddress},
+    app::app,
     engine,
     names::Names,
     setup::Inner,
@@ -172,12 +173,7 @@ async fn connect(
     backends: &Cluster<dyn Backend>,
     worker_logs: Arc<Mutex<Vec<Logs>>>,
 ) -> Result<App> {
-    let mut app = App::builder(&builder.app_name)
-        .transport_factory(testcelery_rabbitmq::AmqpTransportFactory)
-        .transport_factory(testcelery_redis::RedisTransportFactory)
-        .store_factory(testcelery_redis::RedisStoreFactory)
-        .store_factory(testcelery_memcached::MemcachedStoreFactory)
-        .on_timeout(move || last_lines(&lock(&worker_logs)));
+    let mut app = app(&builder.app_name).on_timeout(move || last_lines(&lock(&worker_logs)));
     for factory in &builder.transports {
         app = app.transport_factory(Arc::clone(factory));
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod app;
 mod boot;
 mod builder;
 mod engine;
@@ -13,6 +14,7 @@ mod report;
 pub mod runner;
 mod setup;
 
+pub use app::app;
 pub use builder::SetupBuilder;
 pub use error::{Error, Result};
 pub use ready::Ready;

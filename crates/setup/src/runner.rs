@@ -99,7 +99,7 @@ where
         Err(failure) => {
             reaper::gone();
             let text = format!("the stack did not boot: {:?}", failure.error);
-            return (report, Some(with_evidence(test, text, &failure.logs)));
+            return (report, Some(with_evidence(test, &text, &failure.logs)));
         }
     };
 
@@ -124,11 +124,11 @@ where
         report.outcome = "passed";
         return (report, None);
     }
-    (report, Some(with_evidence(test, failures.join("\n"), &logs)))
+    (report, Some(with_evidence(test, &failures.join("\n"), &logs)))
 }
 
-fn with_evidence(test: &str, failure: String, logs: &[Logs]) -> String {
-    match evidence::keep(test, &failure, logs) {
+fn with_evidence(test: &str, failure: &str, logs: &[Logs]) -> String {
+    match evidence::keep(test, failure, logs) {
         Ok(folder) => format!("{failure}\nlogs of every node: {}", folder.display()),
         Err(error) => format!("{failure}\nlogs could not be kept: {error:?}"),
     }

@@ -62,7 +62,7 @@ async fn make(mistake: &str) -> Result<()> {
             Ok(answer?)
         }
         "unknown-scheme" => {
-            App::builder("app").broker_url("kafka://127.0.0.1:9092/").connect().await?;
+            testcelery::app("app").broker_url("kafka://127.0.0.1:9092/").connect().await?;
             Ok(())
         }
         "not-json" => {

@@ -8,6 +8,7 @@ use std::{
 
 use testcelery::{
     Docker,
+    api::{ContainerState, ExitStatus},
     docker::{Filter, Leftovers},
     prelude::*,
 };
@@ -35,7 +36,7 @@ pub(crate) async fn assert_nothing_left(session: &str) {
 async fn down_twice(setup: Setup) -> Result<()> {
     let container = setup.workers()[0].container().clone();
     setup.down().await?;
-    assert!(container.state().await.is_err(), "the container is gone");
+    assert_eq!(container.state().await?, ContainerState::Exited(ExitStatus::Gone));
     setup.down().await
 }
 

@@ -1,5 +1,7 @@
 //! Every test here runs against real RabbitMQ, Redis, Memcached and Celery.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod bad_input;
 mod call_options;
 mod default_tasks;

@@ -5,6 +5,8 @@ use testcelery::{
     prelude::*,
 };
 
+use crate::stacks;
+
 #[testcelery::test(backends(redis, memcached, rpc))]
 async fn worker_killed_and_restarted(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");
@@ -34,7 +36,7 @@ async fn broker_killed_and_restarted(setup: Setup) -> Result<()> {
     Ok(())
 }
 
-#[testcelery::test(backends(redis, memcached))]
+#[testcelery::test(backends(redis, memcached), with = stacks::patient_with_memcached)]
 async fn backend_killed_and_restarted(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");
     let backend = &setup.backends()[0];

@@ -27,3 +27,10 @@ pub(crate) fn one_at_a_time(builder: SetupBuilder) -> SetupBuilder {
 pub(crate) fn quiet(builder: SetupBuilder) -> SetupBuilder {
     builder.worker(Worker::default().log_level("ERROR"))
 }
+
+/// A worker that tries twice to store a result in memcached: Celery notices a lost connection only by using it, and does not try again unless it
+/// is told to.
+pub(crate) fn patient_with_memcached(builder: SetupBuilder) -> SetupBuilder {
+    let options = PyValue::dict([("retry_attempts", 2)]);
+    builder.worker(Worker::default().config("cache_backend_options", options))
+}
