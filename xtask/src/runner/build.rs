@@ -1,9 +1,9 @@
 //! From packages to a list of tests.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, process::Stdio, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use cargo_metadata::{Message, Target};
+use cargo_metadata::{Message, Metadata, Target};
 use tokio::process::Command;
 
 use super::libtest;
@@ -21,7 +21,7 @@ pub(crate) enum Which {
     IgnoredOnly,
 }
 
-/// A package with tests that need a stack.
+/// A package with tests that need a stack, in its `tests/`.
 #[derive(Debug, Clone)]
 pub(crate) struct Suite {
     pub(crate) package: String,
@@ -66,10 +66,17 @@ impl Case {
 
 /// Builds the test binaries of these packages; cargo shows its own progress.
 pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> {
-    let mut cargo = workspace::cargo(&["test", "--no-run", "--lib", "--tests"]);
-    cargo.arg("--message-format=json-render-diagnostics");
-    for suite in suites {
-        cargo.args(["--package", suite.package.as_str()]);
+    let packages = workspace::metadata()?;
+    // The whole workspace is selected, because cargo unites the features of what is selected: that way every task uses the same
+    // build of the dependencies.
+    let mut cargo = workspace::cargo(&[
+        "test",
+        "--no-run",
+        "--workspace",
+        "--message-format=json-render-diagnostics",
+    ]);
+    for name in test_targets(&packages, suites)? {
+        cargo.args(["--test", name]);
     }
     let mut messages = tempfile::tempfile()?;
     cargo.stdout(messages.try_clone()?).stderr(Stdio::inherit());
@@ -81,7 +88,6 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
         );
     }
     std::io::Seek::rewind(&mut messages)?;
-    let packages = workspace::metadata()?;
     let mut binaries = Vec::new();
     for message in Message::parse_stream(std::io::BufReader::new(messages)) {
         let Message::CompilerArtifact(artifact) = message.context("could not read cargo's messages")? else {
@@ -107,6 +113,26 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
     }
     binaries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(binaries)
+}
+
+/// The names of the test targets of these packages.
+fn test_targets<'a>(packages: &'a Metadata, suites: &[Suite]) -> anyhow::Result<BTreeSet<&'a str>> {
+    let mut names = BTreeSet::new();
+    for suite in suites {
+        let package = packages
+            .workspace_packages()
+            .into_iter()
+            .find(|package| package.name.as_str() == suite.package);
+        let targets = package
+            .map(|package| package.targets.as_slice())
+            .unwrap_or_default();
+        let mut tests = targets.iter().filter(|target| target.is_test()).peekable();
+        if tests.peek().is_none() {
+            bail!("the package `{}` has no tests in `tests/`", suite.package);
+        }
+        names.extend(tests.map(|target| target.name.as_str()));
+    }
+    Ok(names)
 }
 
 /// The package without our prefix, and the target where that says more.
