@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use include_dir::{Dir, File, include_dir};
+
 use crate::{ContentTree, Error, PyModule, PyValue, merge::Merge};
 
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
@@ -16,13 +18,7 @@ pub const DEFAULT_APP_NAME: &str = "celery_test_app";
 pub const READY_MARKER: &str = "testcelery: worker ready";
 
 /// Files that are the same for every worker. Python that is ours is in these, and nowhere else.
-const STATIC: &[(&str, &str)] = &[
-    ("app.py", include_str!("../templates/app.py")),
-    ("testcelery/__init__.py", include_str!("../templates/testcelery/__init__.py")),
-    ("testcelery/boot.py", include_str!("../templates/testcelery/boot.py")),
-    ("testcelery/tasks.py", include_str!("../templates/testcelery/tasks.py")),
-    ("utils.py", include_str!("../templates/utils.py")),
-];
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
 /// The group of the modules with tasks.
 const TASKS: &str = "tasks";
@@ -125,8 +121,8 @@ impl InitialContent {
             groups.push((group.clone(), PyValue::from(names)));
         }
         let mut tree = ContentTree::default();
-        for (path, text) in STATIC {
-            tree.insert(*path, *text);
+        for file in sources(&TEMPLATES) {
+            tree.insert(file.path().to_string_lossy(), file.contents());
         }
         tree.insert("testcelery/settings.py", self.settings(&groups)?);
         for (path, text) in merge.finish()? {
@@ -166,6 +162,14 @@ impl Default for InitialContent {
     fn default() -> Self {
         Self::new(DEFAULT_APP_NAME)
     }
+}
+
+/// The Python files of a folder and of those in it; whatever else a Python on the developer's machine left there stays out.
+fn sources<'a>(dir: &'a Dir<'a>) -> Vec<&'a File<'a>> {
+    let is_source = |file: &&File<'_>| file.path().extension().is_some_and(|extension| extension == "py");
+    let mut files: Vec<&File<'_>> = dir.files().filter(is_source).collect();
+    files.extend(dir.dirs().flat_map(sources));
+    files
 }
 
 /// A dict of text keys and rendered values, one item a line.

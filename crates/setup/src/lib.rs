@@ -20,7 +20,7 @@ pub use error::{Error, Result};
 pub use ready::Ready;
 pub use setup::Setup;
 pub use testcelery_api as api;
-pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Image, Node, Secret, Signal};
+pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Exec, Image, Node, Secret, Signal};
 pub use testcelery_client as client;
 pub use testcelery_client::{App, AsyncResult, State, TaskError};
 pub use testcelery_codegen::{PyModule, PyValue};
