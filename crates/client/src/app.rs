@@ -38,16 +38,7 @@ impl App {
         on_timeout: Option<Evidence>,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
-        Self {
-            inner: Arc::new(Inner {
-                name,
-                oid,
-                transport,
-                store,
-                result_timeout,
-                on_timeout,
-            }),
-        }
+        Self { inner: Arc::new(Inner { name, oid, transport, store, result_timeout, on_timeout }) }
     }
 
     /// Its name.
@@ -97,16 +88,11 @@ impl App {
 
     pub(crate) fn reply_to(&self) -> &str {
         let store = self.inner.store.as_ref();
-        store
-            .and_then(|store| store.reply_to())
-            .unwrap_or(&self.inner.oid)
+        store.and_then(|store| store.reply_to()).unwrap_or(&self.inner.oid)
     }
 
     pub(crate) fn evidence(&self) -> String {
-        self.inner
-            .on_timeout
-            .as_ref()
-            .map_or_else(String::new, |hook| hook())
+        self.inner.on_timeout.as_ref().map_or_else(String::new, |hook| hook())
     }
 }
 

@@ -106,11 +106,8 @@ impl AppBuilder {
     /// [`Error::NoBroker`], [`Error::Url`] and [`Error::UnknownScheme`] before anything is connected to, [`Error::NoRpc`] when the broker
     /// carries no results, [`Error::Connection`] when a server cannot be reached.
     pub async fn connect(self) -> Result<App> {
-        let brokers: Vec<_> = self
-            .brokers
-            .iter()
-            .map(|source| locate(source, BROKER))
-            .collect::<Result<_>>()?;
+        let brokers: Vec<_> =
+            self.brokers.iter().map(|source| locate(source, BROKER)).collect::<Result<_>>()?;
         let choices: Vec<_> = brokers
             .into_iter()
             .map(|(address, scheme)| Ok((address, self.transport_for(&scheme)?)))
@@ -163,11 +160,7 @@ impl AppBuilder {
             Some(factory) => Ok(Backend::Store(address, factory.clone())),
             None => {
                 let known = self.stores.iter().flat_map(|factory| factory.schemes());
-                Err(unknown(
-                    &scheme,
-                    BACKEND,
-                    known.copied().chain(["rpc", "disabled"]),
-                ))
+                Err(unknown(&scheme, BACKEND, known.copied().chain(["rpc", "disabled"])))
             }
         }
     }
@@ -208,11 +201,7 @@ fn locate(source: &Source, role: &'static str) -> Result<(Arc<dyn Address>, Stri
 }
 
 fn unknown(scheme: &str, role: &'static str, known: impl Iterator<Item = &'static str>) -> Error {
-    Error::UnknownScheme {
-        scheme: scheme.to_owned(),
-        role,
-        known: known.map(str::to_owned).collect(),
-    }
+    Error::UnknownScheme { scheme: scheme.to_owned(), role, known: known.map(str::to_owned).collect() }
 }
 
 type Choice = (Arc<dyn Address>, Arc<dyn TransportFactory>);

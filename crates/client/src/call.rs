@@ -43,11 +43,7 @@ impl Call {
             queue: DEFAULT_QUEUE.to_owned(),
             start: None,
             expires: None,
-            task: TaskMessage {
-                task,
-                id: Uuid::new_v4().hyphenated().to_string(),
-                ..TaskMessage::default()
-            },
+            task: TaskMessage { task, id: Uuid::new_v4().hyphenated().to_string(), ..TaskMessage::default() },
             problem: None,
         }
     }
@@ -63,10 +59,7 @@ impl Call {
                     "positional arguments are a sequence, this is {}; one argument is written `(value,)`",
                     kind(&other)
                 );
-                self.refuse(Refusal {
-                    argument: "args".to_owned(),
-                    reason,
-                });
+                self.refuse(Refusal { argument: "args".to_owned(), reason });
             }
             Err(refusal) => self.refuse(refusal),
         }
@@ -79,14 +72,8 @@ impl Call {
             Ok(Value::Object(kwargs)) => self.task.kwargs = kwargs,
             Ok(Value::Null) => self.task.kwargs = Map::new(),
             Ok(other) => {
-                let reason = format!(
-                    "keyword arguments are a map or a struct, this is {}",
-                    kind(&other)
-                );
-                self.refuse(Refusal {
-                    argument: "kwargs".to_owned(),
-                    reason,
-                });
+                let reason = format!("keyword arguments are a map or a struct, this is {}", kind(&other));
+                self.refuse(Refusal { argument: "kwargs".to_owned(), reason });
             }
             Err(refusal) => self.refuse(refusal),
         }
@@ -190,30 +177,18 @@ impl Call {
         let message = self.task.into_message();
         result.watch().await?;
         self.app.transport().publish(&self.queue, &message).await?;
-        tracing::debug!(
-            task = result.task(),
-            id = result.id(),
-            queue = self.queue,
-            "task sent"
-        );
+        tracing::debug!(task = result.task(), id = result.id(), queue = self.queue, "task sent");
         Ok(result)
     }
 
     fn validate(&self) -> Result<()> {
         let task = &self.task;
-        for (option, text) in [
-            ("task", &task.task),
-            ("task_id", &task.id),
-            ("queue", &self.queue),
-        ] {
+        for (option, text) in [("task", &task.task), ("task_id", &task.id), ("queue", &self.queue)] {
             if text.is_empty() {
                 return Err(self.option(option, "it is empty"));
             }
         }
-        for (option, limit) in [
-            ("time_limit", task.time_limit),
-            ("soft_time_limit", task.soft_time_limit),
-        ] {
+        for (option, limit) in [("time_limit", task.time_limit), ("soft_time_limit", task.soft_time_limit)] {
             // Workers take zero for no limit at all.
             if limit.is_some_and(|limit| limit.is_zero()) {
                 return Err(self.option(option, "it is zero"));
@@ -234,8 +209,7 @@ impl Call {
             None => None,
             Some(Start::After(countdown)) if countdown.is_zero() => None,
             Some(Start::After(countdown)) => Some(
-                now.checked_add(countdown)
-                    .map_err(|error| self.option("countdown", error.to_string()))?,
+                now.checked_add(countdown).map_err(|error| self.option("countdown", error.to_string()))?,
             ),
             Some(Start::At(eta)) => {
                 Some(Timestamp::try_from(eta).map_err(|error| self.option("eta", error.to_string()))?)
@@ -244,9 +218,7 @@ impl Call {
         self.task.expires = match self.expires {
             None => None,
             Some(after) => {
-                let at = now
-                    .checked_add(after)
-                    .map_err(|error| self.option("expires", error.to_string()))?;
+                let at = now.checked_add(after).map_err(|error| self.option("expires", error.to_string()))?;
                 Some((at, after))
             }
         };
@@ -254,11 +226,7 @@ impl Call {
     }
 
     fn option(&self, option: &'static str, problem: impl Into<String>) -> Error {
-        Error::Option {
-            task: self.task.task.clone(),
-            option,
-            problem: problem.into(),
-        }
+        Error::Option { task: self.task.task.clone(), option, problem: problem.into() }
     }
 
     fn wrong(&mut self, option: &'static str, problem: String) {

@@ -103,10 +103,7 @@ impl Request {
     }
 
     async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, Value>> {
-        let enough = self
-            .expect
-            .or(self.destination.as_ref().map(Vec::len))
-            .unwrap_or(usize::MAX);
+        let enough = self.expect.or(self.destination.as_ref().map(Vec::len)).unwrap_or(usize::MAX);
         let mut replies = BTreeMap::new();
         let collecting = async {
             while replies.len() < enough {
@@ -128,10 +125,7 @@ impl Request {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let headers = [
             ("clock".to_owned(), json!(clock)),
-            (
-                "expires".to_owned(),
-                json!(now.saturating_add(self.timeout).as_secs_f64()),
-            ),
+            ("expires".to_owned(), json!(now.saturating_add(self.timeout).as_secs_f64())),
         ];
         let body = json!({
             "method": self.method,
@@ -144,10 +138,7 @@ impl Request {
         });
         Message {
             headers: headers.into_iter().collect(),
-            properties: Properties {
-                persistent: false,
-                ..Properties::default()
-            },
+            properties: Properties { persistent: false, ..Properties::default() },
             body: body.to_string().into_bytes(),
         }
     }

@@ -149,11 +149,7 @@ impl Error {
         url: impl Into<String>,
         source: impl Into<BoxError>,
     ) -> Self {
-        Self::Connection {
-            operation: operation.into(),
-            url: url.into(),
-            source: source.into(),
-        }
+        Self::Connection { operation: operation.into(), url: url.into(), source: source.into() }
     }
 
     /// The remote exception, where the error is one.

@@ -33,10 +33,7 @@ pub(crate) fn to_value<T: Serialize + ?Sized>(root: &str, value: &T) -> Result<V
         .and_then(|content| check(&content, &mut path));
     match checked {
         Ok(()) => Ok(json),
-        Err(reason) => Err(Refusal {
-            argument: spell(root, &path),
-            reason,
-        }),
+        Err(reason) => Err(Refusal { argument: spell(root, &path), reason }),
     }
 }
 
@@ -99,11 +96,7 @@ fn check_items(items: &[Content<'_>], path: &mut Vec<Step>) -> Result<(), String
 }
 
 fn finite(number: f64) -> Result<(), String> {
-    if number.is_finite() {
-        Ok(())
-    } else {
-        Err(format!("{number} is no JSON number"))
-    }
+    if number.is_finite() { Ok(()) } else { Err(format!("{number} is no JSON number")) }
 }
 
 /// A key of a map, where it is a text in Rust too.
@@ -178,44 +171,20 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_refused_where_they_are() {
-        let item = Item {
-            name: "tea",
-            price: f64::NAN,
-        };
-        assert_eq!(
-            refusal("args", (1, item)),
-            is("args[1].price", "NaN is no JSON number")
-        );
-        assert_eq!(
-            refusal("args", [[f32::INFINITY]]),
-            is("args[0][0]", "inf is no JSON number")
-        );
+        let item = Item { name: "tea", price: f64::NAN };
+        assert_eq!(refusal("args", (1, item)), is("args[1].price", "NaN is no JSON number"));
+        assert_eq!(refusal("args", [[f32::INFINITY]]), is("args[0][0]", "inf is no JSON number"));
         let limits = HashMap::from([("limit", f64::NEG_INFINITY)]);
-        assert_eq!(
-            refusal("kwargs", &limits),
-            is(r#"kwargs["limit"]"#, "-inf is no JSON number")
-        );
-        assert_eq!(
-            refusal("kwargs[\"a\"]", &limits),
-            is(r#"kwargs["a"].limit"#, "-inf is no JSON number")
-        );
+        assert_eq!(refusal("kwargs", &limits), is(r#"kwargs["limit"]"#, "-inf is no JSON number"));
+        assert_eq!(refusal("kwargs[\"a\"]", &limits), is(r#"kwargs["a"].limit"#, "-inf is no JSON number"));
     }
 
     #[test]
     fn keys_that_are_no_texts_are_refused() {
-        assert_eq!(
-            refusal("args", [HashMap::from([(1, 2)])]),
-            is("args[0]", NOT_TEXT)
-        );
-        assert_eq!(
-            refusal("args", [HashMap::from([(true, 2)])]),
-            is("args[0]", NOT_TEXT)
-        );
+        assert_eq!(refusal("args", [HashMap::from([(1, 2)])]), is("args[0]", NOT_TEXT));
+        assert_eq!(refusal("args", [HashMap::from([(true, 2)])]), is("args[0]", NOT_TEXT));
         let (argument, reason) = refusal("args", (0, HashMap::from([((1, 2), 2)])));
-        assert_eq!(
-            (argument.as_str(), reason.as_str()),
-            ("args[1]", "key must be a string")
-        );
+        assert_eq!((argument.as_str(), reason.as_str()), ("args[1]", "key must be a string"));
     }
 
     #[test]
@@ -252,14 +221,8 @@ mod tests {
             to_value("args", &value).unwrap(),
             json!([null, 1, "Plain", {"Sized": 2}, {"Named": {"at": "x"}}, {"k": "v"}])
         );
-        let item = Item {
-            name: "tea",
-            price: 1.5,
-        };
-        assert_eq!(
-            to_value("args", &item).unwrap(),
-            json!({"name": "tea", "price": 1.5})
-        );
+        let item = Item { name: "tea", price: 1.5 };
+        assert_eq!(to_value("args", &item).unwrap(), json!({"name": "tea", "price": 1.5}));
     }
 
     proptest! {

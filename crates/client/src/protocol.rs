@@ -107,11 +107,7 @@ fn isoformat(at: Timestamp) -> String {
 
 /// Seconds, as an integer where they are whole.
 fn seconds(duration: Duration) -> Value {
-    if duration.subsec_nanos() == 0 {
-        json!(duration.as_secs())
-    } else {
-        json!(duration.as_secs_f64())
-    }
+    if duration.subsec_nanos() == 0 { json!(duration.as_secs()) } else { json!(duration.as_secs_f64()) }
 }
 
 #[cfg(test)]
@@ -143,11 +139,7 @@ mod tests {
         let origin = message.headers.insert("origin".to_owned(), json!("[origin]"));
         assert_eq!(origin, Some(json!(*ORIGIN)));
         let body: Value = serde_json::from_slice(&message.body).unwrap();
-        format!(
-            "headers {:#}\nbody {body}\n{:#?}",
-            Value::Object(message.headers),
-            message.properties
-        )
+        format!("headers {:#}\nbody {body}\n{:#?}", Value::Object(message.headers), message.properties)
     }
 
     #[test]

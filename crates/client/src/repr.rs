@@ -70,11 +70,7 @@ impl Repr {
     }
 
     fn text(&mut self, text: &str) {
-        let quote = if text.contains('\'') && !text.contains('"') {
-            '"'
-        } else {
-            '\''
-        };
+        let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
         self.out.push(quote);
         for c in text.chars() {
             if self.is_full() {
@@ -136,14 +132,8 @@ mod tests {
     fn is_what_python_shows() {
         assert_eq!(args(&[]), "()");
         assert_eq!(args(&[json!(1)]), "(1,)");
-        assert_eq!(
-            args(&[json!(1), json!(null), json!([true, false])]),
-            "(1, None, [True, False])"
-        );
-        assert_eq!(
-            kwargs(json!({"a": {"b": "c"}}).as_object().unwrap()),
-            "{'a': {'b': 'c'}}"
-        );
+        assert_eq!(args(&[json!(1), json!(null), json!([true, false])]), "(1, None, [True, False])");
+        assert_eq!(kwargs(json!({"a": {"b": "c"}}).as_object().unwrap()), "{'a': {'b': 'c'}}");
         assert_eq!(shown(json!("it's")), r#"("it's",)"#);
         assert_eq!(shown(json!("it's \"it\"\n\u{1}é")), r#"('it\'s "it"\n\x01é',)"#);
         for (number, text) in [

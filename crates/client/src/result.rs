@@ -31,12 +31,7 @@ struct Handle {
 impl AsyncResult {
     pub(crate) fn new(app: &App, task: &str, id: &str, ignored: bool) -> Self {
         Self {
-            handle: Arc::new(Handle {
-                app: app.clone(),
-                task: task.to_owned(),
-                id: id.to_owned(),
-                ignored,
-            }),
+            handle: Arc::new(Handle { app: app.clone(), task: task.to_owned(), id: id.to_owned(), ignored }),
         }
     }
 
@@ -119,14 +114,9 @@ impl AsyncResult {
 
     fn store(&self) -> Result<&Arc<dyn ResultStore>> {
         if self.handle.ignored {
-            return Err(Error::Ignored {
-                task: self.task().to_owned(),
-                task_id: self.id().to_owned(),
-            });
+            return Err(Error::Ignored { task: self.task().to_owned(), task_id: self.id().to_owned() });
         }
-        self.handle.app.store().ok_or_else(|| Error::NoBackend {
-            task: self.task().to_owned(),
-        })
+        self.handle.app.store().ok_or_else(|| Error::NoBackend { task: self.task().to_owned() })
     }
 
     async fn timed_out(&self, store: &Arc<dyn ResultStore>, waited: Duration) -> Error {
@@ -140,11 +130,7 @@ impl AsyncResult {
             task_id: self.id().to_owned(),
             waited,
             state,
-            evidence: if evidence.is_empty() {
-                evidence
-            } else {
-                format!("\n{evidence}")
-            },
+            evidence: if evidence.is_empty() { evidence } else { format!("\n{evidence}") },
         }
     }
 }

@@ -31,13 +31,7 @@ pub struct TaskError {
 impl TaskError {
     /// Reads the exception of a failed task.
     pub fn from_meta(task: &str, meta: &ResultMeta) -> Self {
-        let text = |key: &str| {
-            meta.result
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |key: &str| meta.result.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let args = match meta.result.get("exc_message") {
             Some(Value::Array(args)) => args.clone(),
             // Rows of older versions hold one plain text.
@@ -57,22 +51,15 @@ impl TaskError {
 
     /// The message: the exception's arguments, as `str(exception)` shows them.
     pub fn message(&self) -> String {
-        let shown: Vec<String> = self
-            .args
-            .iter()
-            .map(|arg| arg.as_str().map_or_else(|| arg.to_string(), str::to_owned))
-            .collect();
+        let shown: Vec<String> =
+            self.args.iter().map(|arg| arg.as_str().map_or_else(|| arg.to_string(), str::to_owned)).collect();
         shown.join(", ")
     }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "task {} [{}] ended as {}: ",
-            self.task, self.task_id, self.state
-        )?;
+        write!(f, "task {} [{}] ended as {}: ", self.task, self.task_id, self.state)?;
         if !self.exc_module.is_empty() && self.exc_module != "builtins" {
             write!(f, "{}.", self.exc_module)?;
         }

@@ -14,13 +14,7 @@ use testcelery_client::{Call, Error, State};
 async fn listens_for_the_result_before_the_task_leaves() {
     let world = World::default();
     let app = world.app().await;
-    let result = app
-        .task("tasks.add")
-        .args((2, 3))
-        .task_id("1")
-        .send()
-        .await
-        .unwrap();
+    let result = app.task("tasks.add").args((2, 3)).task_id("1").send().await.unwrap();
     assert_eq!((result.id(), result.task()), ("1", "tasks.add"));
     assert_eq!(world.log()[2..], ["watch 1", "publish to celery"]);
 }
@@ -83,23 +77,11 @@ async fn says_what_was_asked() {
 async fn the_last_word_on_the_start_counts() {
     let world = World::default();
     let app = world.app().await;
-    let eta: SystemTime = "2030-01-02T03:04:05.000006Z"
-        .parse::<jiff::Timestamp>()
-        .unwrap()
-        .into();
+    let eta: SystemTime = "2030-01-02T03:04:05.000006Z".parse::<jiff::Timestamp>().unwrap().into();
     let minute = Duration::from_secs(60);
     app.task("t").countdown(minute).eta(eta).send().await.unwrap();
-    app.task("t")
-        .eta(eta)
-        .countdown(Duration::ZERO)
-        .send()
-        .await
-        .unwrap();
-    let etas: Vec<Value> = world
-        .published()
-        .iter()
-        .map(|message| message.headers["eta"].clone())
-        .collect();
+    app.task("t").eta(eta).countdown(Duration::ZERO).send().await.unwrap();
+    let etas: Vec<Value> = world.published().iter().map(|message| message.headers["eta"].clone()).collect();
     assert_eq!(etas, [json!("2030-01-02T03:04:05.000006+00:00"), Value::Null]);
 }
 
@@ -118,19 +100,10 @@ async fn replies_go_where_the_store_wants_them() {
     let own = world.app().await;
     own.task("t").send().await.unwrap();
     own.task("t").send().await.unwrap();
-    let rpc = world
-        .builder()
-        .broker_url("fake://h/")
-        .rpc()
-        .connect()
-        .await
-        .unwrap();
+    let rpc = world.builder().broker_url("fake://h/").rpc().connect().await.unwrap();
     rpc.task("t").send().await.unwrap();
-    let reply_to: Vec<String> = world
-        .published()
-        .into_iter()
-        .map(|message| message.properties.reply_to.unwrap())
-        .collect();
+    let reply_to: Vec<String> =
+        world.published().into_iter().map(|message| message.properties.reply_to.unwrap()).collect();
     assert_eq!(reply_to[0], reply_to[1]);
     assert!(!reply_to[0].is_empty());
     assert_eq!(reply_to[2], "my-queue");
@@ -196,14 +169,8 @@ async fn options_that_make_no_sense_are_refused() {
             refusal(|call| call.time_limit(Duration::ZERO)).await,
             "option time_limit of task tasks.add: it is zero",
         ),
-        (
-            refusal(|call| call.queue("")).await,
-            "option queue of task tasks.add: it is empty",
-        ),
-        (
-            refusal(|call| call.task_id("")).await,
-            "option task_id of task tasks.add: it is empty",
-        ),
+        (refusal(|call| call.queue("")).await, "option queue of task tasks.add: it is empty"),
+        (refusal(|call| call.task_id("")).await, "option task_id of task tasks.add: it is empty"),
         (
             refusal(|call| call.header("id", 1)).await,
             "option header of task tasks.add: `id` is a header of the protocol itself",
@@ -239,16 +206,10 @@ async fn a_result_has_the_type_that_is_asked_for() {
     let app = world.app().await;
     world.answer(json!({"status": "SUCCESS", "result": [1, "two"]}));
     let result = app.task("t").task_id("1").send().await.unwrap();
-    assert_eq!(
-        result.get::<(i64, String)>().await.unwrap(),
-        (1, "two".to_owned())
-    );
+    assert_eq!(result.get::<(i64, String)>().await.unwrap(), (1, "two".to_owned()));
     assert_eq!(result.state().await.unwrap(), State::Success);
     let error = result.get::<i64>().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        r#"the result of task t [1] is not a i64: got [1,"two"]"#
-    );
+    assert_eq!(error.to_string(), r#"the result of task t [1] is not a i64: got [1,"two"]"#);
     world.answer(json!({"status": "SUCCESS", "result": "é".repeat(1000)}));
     let error = result.get::<i64>().await.unwrap_err().to_string();
     assert!(error.len() < 300 && error.ends_with("..."), "{error}");
@@ -281,10 +242,7 @@ async fn a_task_that_raised_is_a_task_error() {
          remote traceback:\nTraceback ...\nNotRegistered: 'tasks.nosuch'"
     );
     let task = error.as_task_error().unwrap();
-    assert_eq!(
-        (&task.state, task.exc_type.as_str()),
-        (&State::Failure, "NotRegistered")
-    );
+    assert_eq!((&task.state, task.exc_type.as_str()), (&State::Failure, "NotRegistered"));
 }
 
 #[tokio::test]
@@ -319,10 +277,7 @@ async fn a_result_that_never_comes_is_told_with_all_that_is_known() {
         "no result of task t [1] within 7.0s; its last known state is PENDING\nlast lines of worker:\n  | ready"
     );
     world.answer(json!({"status": "STARTED", "result": {"pid": 1}}));
-    let error = result
-        .get_within::<i64>(Duration::from_secs(1))
-        .await
-        .unwrap_err();
+    let error = result.get_within::<i64>(Duration::from_secs(1)).await.unwrap_err();
     assert!(
         matches!(&error, Error::Timeout { state: State::Started, waited, .. } if waited.as_secs() == 1),
         "{error}"
@@ -345,13 +300,7 @@ async fn no_backend_no_result() {
 async fn an_ignored_result_is_not_waited_for() {
     let world = World::default();
     let app = world.app().await;
-    let result = app
-        .task("t")
-        .task_id("1")
-        .ignore_result(true)
-        .send()
-        .await
-        .unwrap();
+    let result = app.task("t").task_id("1").ignore_result(true).send().await.unwrap();
     let error = result.get::<()>().await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -18,20 +18,9 @@ impl Address for Gone {
 #[tokio::test]
 async fn a_scheme_that_nobody_speaks_is_named_with_those_that_are_known() {
     let world = World::default();
-    let error = world
-        .builder()
-        .broker_url("sqs://h/")
-        .connect()
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "nobody speaks sqs:// as a broker; known are fake"
-    );
-    let builder = world
-        .builder()
-        .broker_url("fake://h/")
-        .backend_url("mongodb://h/");
+    let error = world.builder().broker_url("sqs://h/").connect().await.unwrap_err();
+    assert_eq!(error.to_string(), "nobody speaks sqs:// as a broker; known are fake");
+    let builder = world.builder().broker_url("fake://h/").backend_url("mongodb://h/");
     assert_eq!(
         builder.connect().await.unwrap_err().to_string(),
         "nobody speaks mongodb:// as a result backend; known are fake, cache+fake, rpc, disabled"
@@ -44,16 +33,8 @@ async fn a_text_that_is_no_url_is_not_repeated() {
     let builder = World::default().builder().broker_url("hunter2:nothing at all");
     assert!(!format!("{builder:?}").contains("hunter2"));
     let error = builder.connect().await.unwrap_err();
-    assert!(
-        matches!(error, Error::UnknownScheme { .. } | Error::Url { .. }),
-        "{error}"
-    );
-    let error = World::default()
-        .builder()
-        .broker_url("redis://:hunter2@:x")
-        .connect()
-        .await
-        .unwrap_err();
+    assert!(matches!(error, Error::UnknownScheme { .. } | Error::Url { .. }), "{error}");
+    let error = World::default().builder().broker_url("redis://:hunter2@:x").connect().await.unwrap_err();
     assert_eq!(error.to_string(), "the URL of the broker cannot be read");
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
@@ -61,23 +42,14 @@ async fn a_text_that_is_no_url_is_not_repeated() {
 #[tokio::test]
 async fn an_app_needs_a_broker() {
     let error = App::builder("test").connect().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the app has no broker; name one with `broker_url(..)` or `broker(..)`"
-    );
+    assert_eq!(error.to_string(), "the app has no broker; name one with `broker_url(..)` or `broker(..)`");
 }
 
 #[tokio::test]
 async fn the_first_broker_that_answers_is_taken() {
     let world = World::default();
     world.down("a");
-    world
-        .builder()
-        .broker_url("fake://a/;fake://b/")
-        .broker_url("fake://c/")
-        .connect()
-        .await
-        .unwrap();
+    world.builder().broker_url("fake://a/;fake://b/").broker_url("fake://c/").connect().await.unwrap();
     assert_eq!(world.log(), ["connect to broker a", "connect to broker b"]);
 }
 
@@ -85,23 +57,13 @@ async fn the_first_broker_that_answers_is_taken() {
 async fn no_broker_that_answers_is_an_error() {
     let world = World::default();
     world.down("a");
-    let error = world
-        .builder()
-        .broker_url("fake://a/")
-        .connect()
-        .await
-        .unwrap_err();
+    let error = world.builder().broker_url("fake://a/").connect().await.unwrap_err();
     assert_eq!(error.to_string(), "could not connect to the broker at fake://h/");
 }
 
 #[tokio::test]
 async fn an_address_that_does_not_know_is_an_error() {
-    let error = World::default()
-        .builder()
-        .broker(Arc::new(Gone))
-        .connect()
-        .await
-        .unwrap_err();
+    let error = World::default().builder().broker(Arc::new(Gone)).connect().await.unwrap_err();
     assert_eq!(error.to_string(), "could not find the broker at its address");
 }
 
@@ -118,10 +80,7 @@ async fn backends_are_found_by_their_scheme() {
 #[tokio::test]
 async fn a_backend_that_is_down_closes_the_broker_again() {
     let world = World::default();
-    let builder = world
-        .builder()
-        .broker_url("fake://h/")
-        .backend_url("fake://down/");
+    let builder = world.builder().broker_url("fake://h/").backend_url("fake://down/");
     builder.connect().await.unwrap_err();
     assert_eq!(world.log().last().unwrap(), "close broker");
 }

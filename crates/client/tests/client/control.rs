@@ -24,11 +24,7 @@ async fn collects_until_the_timeout() {
     assert!(begin.elapsed() >= DEFAULT_REPLY_TIMEOUT);
     assert_eq!(
         world.log()[2..],
-        [
-            "open inbox at reply.celery.pidbox",
-            "broadcast to celery.pidbox",
-            "close inbox"
-        ]
+        ["open inbox at reply.celery.pidbox", "broadcast to celery.pidbox", "close inbox"]
     );
 }
 
@@ -39,13 +35,7 @@ async fn returns_when_all_that_are_expected_have_answered() {
     world.worker(None, pong("b@h"));
     let app = world.app().await;
     let begin = Instant::now();
-    let replies = app
-        .control()
-        .ping()
-        .destination(["a@h", "b@h"])
-        .send()
-        .await
-        .unwrap();
+    let replies = app.control().ping().destination(["a@h", "b@h"]).send().await.unwrap();
     assert_eq!(replies.len(), 2);
     let replies = app.control().ping().expect(1).send().await.unwrap();
     assert_eq!(replies.len(), 1);
@@ -96,10 +86,7 @@ async fn the_command_is_what_kombu_writes() {
     let clock = |index: usize| messages[index].headers["clock"].as_u64().unwrap();
     assert!(clock(1) > clock(0));
     let ping: Value = serde_json::from_slice(&messages[1].body).unwrap();
-    assert_eq!(
-        (&ping["destination"], &ping["arguments"]),
-        (&Value::Null, &json!({}))
-    );
+    assert_eq!((&ping["destination"], &ping["arguments"]), (&Value::Null, &json!({})));
     assert_ne!(ping["ticket"], ticket);
 }
 
@@ -119,8 +106,5 @@ async fn a_reply_that_is_none_is_an_error() {
     world.worker(None, json!("pong"));
     let app = world.app().await;
     let error = app.control().ping().send().await.unwrap_err().to_string();
-    assert!(
-        error.starts_with("the reply of a worker is not what Celery writes: "),
-        "{error}"
-    );
+    assert!(error.starts_with("the reply of a worker is not what Celery writes: "), "{error}");
 }

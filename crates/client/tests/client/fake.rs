@@ -34,9 +34,7 @@ struct State {
 
 impl World {
     pub(crate) fn builder(&self) -> AppBuilder {
-        App::builder("test")
-            .transport_factory(self.clone())
-            .store_factory(self.clone())
+        App::builder("test").transport_factory(self.clone()).store_factory(self.clone())
     }
 
     pub(crate) async fn app(&self) -> App {
@@ -114,10 +112,7 @@ impl StoreFactory for World {
         if address.url().unwrap().host() == "down" {
             return Err(Self::refused("connect to the result backend"));
         }
-        Ok(Arc::new(Store {
-            world: self.clone(),
-            reply_to: None,
-        }))
+        Ok(Arc::new(Store { world: self.clone(), reply_to: None }))
     }
 }
 
@@ -163,18 +158,12 @@ impl Transport for World {
         self.note(format!("open inbox at {exchange}"));
         let (sender, replies) = mpsc::unbounded_channel();
         self.with(|state| drop(state.inboxes.insert(routing_key.to_owned(), sender)));
-        Ok(Box::new(Replies {
-            world: self.clone(),
-            replies,
-        }))
+        Ok(Box::new(Replies { world: self.clone(), replies }))
     }
 
     async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>> {
         self.note("rpc store");
-        Ok(Arc::new(Store {
-            world: self.clone(),
-            reply_to: Some("my-queue".to_owned()),
-        }))
+        Ok(Arc::new(Store { world: self.clone(), reply_to: Some("my-queue".to_owned()) }))
     }
 
     async fn close(&self) {

@@ -51,11 +51,8 @@ pub(crate) fn owned_folders(trees: &[&FileTree]) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     for tree in trees.iter().filter(|tree| tree.owner() != (0, 0)) {
         for (path, _) in tree.iter() {
-            folders.extend(
-                parents(path)
-                    .filter(|folder| !SYSTEM_FOLDERS.contains(folder))
-                    .map(str::to_owned),
-            );
+            folders
+                .extend(parents(path).filter(|folder| !SYSTEM_FOLDERS.contains(folder)).map(str::to_owned));
         }
     }
     folders
@@ -63,9 +60,7 @@ pub(crate) fn owned_folders(trees: &[&FileTree]) -> BTreeSet<String> {
 
 /// The folders above a path, without the root.
 fn parents(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/')
-        .filter(|(at, _)| *at > 0)
-        .map(|(at, _)| &path[..at])
+    path.match_indices('/').filter(|(at, _)| *at > 0).map(|(at, _)| &path[..at])
 }
 
 /// One archive, relative to the root folder, with every tree under its own owner.
@@ -197,10 +192,7 @@ mod tests {
 
     #[test]
     fn only_folders_below_the_system_and_not_of_root_are_asked_for() {
-        let worker = tree(
-            Some((10001, 10001)),
-            &["/app/a/b/c.py", "/tmp/go", "/var/lib/x/y"],
-        );
+        let worker = tree(Some((10001, 10001)), &["/app/a/b/c.py", "/tmp/go", "/var/lib/x/y"]);
         let root = tree(None, &["/etc/rabbitmq/conf.d/a.conf"]);
         let folders: Vec<_> = owned_folders(&[&worker, &root]).into_iter().collect();
         assert_eq!(folders, ["/app", "/app/a", "/app/a/b", "/var/lib/x"]);
@@ -227,10 +219,7 @@ mod tests {
     fn paths_that_leave_the_root_are_refused() {
         for path in ["app/a.py", "/app/../etc/passwd", "/", ""] {
             let error = to_extract(&[&tree(None, &[path])], &BTreeSet::new(), 0).unwrap_err();
-            assert!(
-                error.to_string().contains("not an absolute path"),
-                "{path}: {error}"
-            );
+            assert!(error.to_string().contains("not an absolute path"), "{path}: {error}");
         }
     }
 
@@ -244,10 +233,7 @@ mod tests {
     #[test]
     fn a_context_is_the_same_bytes_each_time() {
         let context = tree(None, &["Dockerfile", "ca/.keep"]);
-        assert_eq!(
-            of_context(&context).unwrap(),
-            of_context(&context.clone()).unwrap()
-        );
+        assert_eq!(of_context(&context).unwrap(), of_context(&context.clone()).unwrap());
         assert_eq!(entries(&of_context(&context).unwrap())[1].0, "ca/.keep");
     }
 

@@ -72,27 +72,17 @@ impl Background {
         let handle = runtime.handle().clone();
         let (janitor, doomed) = unbounded_channel();
         let (alive, ended) = mpsc::channel();
-        thread::Builder::new()
-            .name("testcelery-docker".into())
-            .spawn(move || {
-                work(runtime, &client, doomed);
-                drop(alive);
-            })?;
-        Ok(Self {
-            handle,
-            janitor: Some(janitor),
-            ended: Mutex::new(ended),
-        })
+        thread::Builder::new().name("testcelery-docker".into()).spawn(move || {
+            work(runtime, &client, doomed);
+            drop(alive);
+        })?;
+        Ok(Self { handle, janitor: Some(janitor), ended: Mutex::new(ended) })
     }
 
     /// A guard for something that is about to be made.
     pub(crate) fn guard(&self, doomed: Doomed) -> Option<Guard> {
         let janitor = self.janitor.clone()?;
-        Some(Guard {
-            doomed,
-            armed: AtomicBool::new(true),
-            janitor,
-        })
+        Some(Guard { doomed, armed: AtomicBool::new(true), janitor })
     }
 
     /// Runs something to its end, whether or not the caller still waits for it.

@@ -82,11 +82,8 @@ pub(crate) async fn ensure_built(inner: &Inner, image: &Build) -> Result<()> {
 
 /// A lock that ends with its process, whatever happens to it.
 fn lock(tag: &str) -> io::Result<(PathBuf, File)> {
-    let digest: String = Sha256::digest(tag.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String =
+        Sha256::digest(tag.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let path = std::env::temp_dir().join(format!("testcelery-build-{digest}.lock"));
     // Another user's file can be locked too, but not opened for writing.
     let file = File::open(&path).or_else(|_| File::create(&path))?;
@@ -111,12 +108,8 @@ pub(crate) async fn build(
     }
     let context = with_ca_bundle(&image.context, host_ca_bundle());
     let context = archive::of_context(&context).map_err(failed("pack the context of", &image.tag))?;
-    let options = BuildImageOptionsBuilder::new()
-        .t(&image.tag)
-        .buildargs(&args)
-        .rm(true)
-        .forcerm(true)
-        .build();
+    let options =
+        BuildImageOptionsBuilder::new().t(&image.tag).buildargs(&args).rm(true).forcerm(true).build();
     let client = inner.client.clone().with_timeout(LONG);
     let mut events = client.build_image(options, None, Some(bollard::body_full(context.into())));
     let mut output = Output::default();
@@ -151,10 +144,7 @@ fn host_ca_bundle() -> Option<Vec<u8>> {
 /// Gives a Dockerfile that copies `ca/` something to copy: the machine's certificates as `ca/ca-bundle.crt`, if there are any.
 fn with_ca_bundle(context: &FileTree, bundle: Option<Vec<u8>>) -> FileTree {
     let mut context = context.clone();
-    let copies = |text: &str| {
-        text.lines()
-            .any(|line| line.split_whitespace().any(|word| word == "ca/"))
-    };
+    let copies = |text: &str| text.lines().any(|line| line.split_whitespace().any(|word| word == "ca/"));
     if context.text("Dockerfile").is_some_and(copies) {
         context.insert("ca/.keep", "");
         if let Some(bundle) = bundle {
@@ -190,11 +180,7 @@ impl Output {
         }
         if let Some((number, total, text)) = step(&line) {
             self.step = line.clone();
-            progress(Progress::Step {
-                number,
-                total,
-                text: text.to_owned(),
-            });
+            progress(Progress::Step { number, total, text: text.to_owned() });
         } else {
             progress(Progress::Line(line.clone()));
         }
@@ -208,11 +194,7 @@ impl Output {
         self.push("\n", &|_| {});
         Error::ImageBuild {
             tag: tag.to_owned(),
-            step: if self.step.is_empty() {
-                "the start".into()
-            } else {
-                self.step
-            },
+            step: if self.step.is_empty() { "the start".into() } else { self.step },
             reason: reason.trim_start_matches("Docker stream error: ").to_owned(),
             last_lines: self.lines.into(),
         }
@@ -243,12 +225,8 @@ mod tests {
             output.push(&format!("line {number}\n"), &see);
         }
         output.push("\u{1b}[91mred\n\u{1b}[0mhalf a line", &see);
-        let Error::ImageBuild {
-            step,
-            reason,
-            last_lines,
-            ..
-        } = output.error("t:1", "Docker stream error: returned a non-zero code: 1")
+        let Error::ImageBuild { step, reason, last_lines, .. } =
+            output.error("t:1", "Docker stream error: returned a non-zero code: 1")
         else {
             panic!("another error");
         };
@@ -256,11 +234,7 @@ mod tests {
         assert_eq!(reason, "returned a non-zero code: 1");
         assert_eq!(last_lines.len(), LAST_LINES);
         assert_eq!(last_lines[LAST_LINES - 2..], ["red", "half a line"]);
-        let second = Progress::Step {
-            number: 2,
-            total: 2,
-            text: "RUN pip install nothing".into(),
-        };
+        let second = Progress::Step { number: 2, total: 2, text: "RUN pip install nothing".into() };
         assert!(seen.lock().unwrap().contains(&second));
     }
 
@@ -271,10 +245,7 @@ mod tests {
         let with = with_ca_bundle(&context, Some(b"pem".to_vec()));
         assert_eq!(with.text("ca/ca-bundle.crt"), Some("pem"));
         let without = with_ca_bundle(&context, None);
-        assert_eq!(
-            (without.get("ca/ca-bundle.crt"), without.text("ca/.keep")),
-            (None, Some(""))
-        );
+        assert_eq!((without.get("ca/ca-bundle.crt"), without.text("ca/.keep")), (None, Some("")));
         context.insert("Dockerfile", "FROM x\nCOPY africa/ /x/\n");
         assert_eq!(with_ca_bundle(&context, Some(b"pem".to_vec())).len(), 1);
     }

@@ -86,9 +86,7 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
-            .field("daemon", &self.daemon)
-            .finish_non_exhaustive()
+        f.debug_struct("Inner").field("daemon", &self.daemon).finish_non_exhaustive()
     }
 }
 
@@ -119,11 +117,7 @@ impl Docker {
             }
         }
         let hint = hint(&tried);
-        Err(Error::NoEngine {
-            engine: ENGINE,
-            tried,
-            hint,
-        })
+        Err(Error::NoEngine { engine: ENGINE, tried, hint })
     }
 
     async fn with(client: Client, address: &Address, daemon: Daemon) -> Result<Self> {
@@ -170,9 +164,7 @@ async fn greet(candidate: &Candidate) -> Result<(Client, Address, Daemon), Strin
         .map_err(|error| chain(&error))?;
     let api = client.client_version();
     if (api.major_version, api.minor_version) < OLDEST_API {
-        return Err(format!(
-            "it speaks API {api}, and 1.41 (Docker Engine 20.10) is needed"
-        ));
+        return Err(format!("it speaks API {api}, and 1.41 (Docker Engine 20.10) is needed"));
     }
     let component = version.components.unwrap_or_default().into_iter().next();
     let daemon = Daemon {
@@ -216,10 +208,7 @@ mod tests {
     use super::*;
 
     async fn refused(variables: &[(&str, &str)]) -> String {
-        Docker::connect_in(&Environment::of(variables.iter().copied()))
-            .await
-            .unwrap_err()
-            .to_string()
+        Docker::connect_in(&Environment::of(variables.iter().copied())).await.unwrap_err().to_string()
     }
 
     #[tokio::test]

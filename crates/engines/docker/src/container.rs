@@ -43,11 +43,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(name: String, spec: &ContainerSpec) -> Self {
-        Self {
-            name,
-            ports: spec.ports.iter().map(|port| port.container).collect(),
-            hosts: Mutex::default(),
-        }
+        Self { name, ports: spec.ports.iter().map(|port| port.container).collect(), hosts: Mutex::default() }
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<u16, (String, u16)>> {
@@ -62,10 +58,8 @@ impl Shared {
             .await
             .map_err(failed("inspect container", &self.name))?;
         let settings = container.network_settings.unwrap_or_default();
-        let found = self
-            .ports
-            .iter()
-            .filter_map(|port| Some((*port, host_side(&settings, *port, &engine.reach)?)));
+        let found =
+            self.ports.iter().filter_map(|port| Some((*port, host_side(&settings, *port, &engine.reach)?)));
         *self.hosts() = found.collect();
         Ok(())
     }
@@ -74,15 +68,11 @@ impl Shared {
 fn host_side(settings: &NetworkSettings, port: u16, reach: &Reach) -> Option<(String, u16)> {
     if let Reach::Inside(_) = reach {
         let networks = settings.networks.as_ref()?.values();
-        let address = networks
-            .filter_map(|network| network.ip_address.clone())
-            .find(|ip| !ip.is_empty())?;
+        let address = networks.filter_map(|network| network.ip_address.clone()).find(|ip| !ip.is_empty())?;
         return Some((address, port));
     }
     let bindings = settings.ports.as_ref()?.get(&port_key(port))?.as_ref()?;
-    let host_port = bindings
-        .iter()
-        .find_map(|binding| binding.host_port.as_ref()?.parse().ok())?;
+    let host_port = bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())?;
     let host = match reach {
         Reach::Remote(host) => host.clone(),
         _ => "127.0.0.1".to_owned(),
@@ -117,12 +107,7 @@ impl DockerContainer {
     }
 
     async fn inspect(&self) -> Result<Option<ContainerInspectResponse>> {
-        match self
-            .engine
-            .client
-            .inspect_container(&self.id, None::<InspectContainerOptions>)
-            .await
-        {
+        match self.engine.client.inspect_container(&self.id, None::<InspectContainerOptions>).await {
             Ok(container) => Ok(Some(container)),
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(failed("inspect container", self.name())(error)),
@@ -140,11 +125,7 @@ impl DockerContainer {
     }
 
     fn no_endpoint(&self, port: u16, problem: impl Into<String>) -> Error {
-        Error::NoEndpoint {
-            container: self.spec.name.clone(),
-            port,
-            problem: problem.into(),
-        }
+        Error::NoEndpoint { container: self.spec.name.clone(), port, problem: problem.into() }
     }
 }
 
@@ -190,10 +171,7 @@ impl Container for DockerContainer {
             match container.map(|container| state(&container.state.unwrap_or_default())) {
                 Some(ContainerState::Running | ContainerState::Paused) => {
                     // Nothing to do for one that runs, and an error for one that is paused.
-                    return client
-                        .start_container(&self.id, None)
-                        .await
-                        .map_err(could_not_start());
+                    return client.start_container(&self.id, None).await.map_err(could_not_start());
                 }
                 Some(ContainerState::Exited(_)) => self.drain(&mut run).await,
                 // A start that was cancelled before the daemon heard of it: there is nothing to wait for.
@@ -252,19 +230,11 @@ impl Container for DockerContainer {
     }
 
     async fn pause(&self) -> Result<()> {
-        self.engine
-            .client
-            .pause_container(&self.id)
-            .await
-            .map_err(failed("pause container", self.name()))
+        self.engine.client.pause_container(&self.id).await.map_err(failed("pause container", self.name()))
     }
 
     async fn unpause(&self) -> Result<()> {
-        self.engine
-            .client
-            .unpause_container(&self.id)
-            .await
-            .map_err(failed("unpause container", self.name()))
+        self.engine.client.unpause_container(&self.id).await.map_err(failed("unpause container", self.name()))
     }
 
     async fn exec(&self, command: Exec) -> Result<ExecOutput> {
@@ -282,9 +252,7 @@ impl Container for DockerContainer {
 
     async fn download(&self, path: &str) -> Result<FileTree> {
         let subject = format!("{path} of container {}", self.name());
-        download(&self.engine.client, &self.id, path)
-            .await
-            .map_err(failed("read", &subject))
+        download(&self.engine.client, &self.id, path).await.map_err(failed("read", &subject))
     }
 
     async fn state(&self) -> Result<ContainerState> {
@@ -306,11 +274,7 @@ impl Container for DockerContainer {
 
 impl Drop for DockerContainer {
     fn drop(&mut self) {
-        let mut all = self
-            .engine
-            .containers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.engine.containers.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(&self.id);
     }
 }

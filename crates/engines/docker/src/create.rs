@@ -17,16 +17,8 @@ use crate::{
 pub(crate) fn random_name(kind: &str) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     // What Docker allows in names, and no more: [a-zA-Z0-9][a-zA-Z0-9_.-].
-    let kind: String = kind
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "_.-".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
+    let kind: String =
+        kind.chars().map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' }).collect();
     format!("testcelery-{}-{kind}", &random[..8])
 }
 
@@ -39,10 +31,7 @@ pub(crate) fn port_key(port: u16) -> String {
 pub(crate) fn in_network(spec: &ContainerSpec) -> EndpointSettings {
     let mut aliases = vec![spec.name.clone()];
     aliases.extend(spec.aliases.iter().cloned());
-    EndpointSettings {
-        aliases: Some(aliases),
-        ..Default::default()
-    }
+    EndpointSettings { aliases: Some(aliases), ..Default::default() }
 }
 
 pub(crate) fn body(spec: &ContainerSpec, image: String, reach: &Reach) -> ContainerCreateBody {
@@ -53,12 +42,7 @@ pub(crate) fn body(spec: &ContainerSpec, image: String, reach: &Reach) -> Contai
         image: Some(image),
         hostname: Some(spec.hostname.clone()),
         cmd: spec.command.clone(),
-        env: Some(
-            spec.env
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect(),
-        ),
+        env: Some(spec.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
         user: spec.user.clone(),
         labels: Some(labels),
         // What `stop` promises, whatever the image says.
@@ -73,9 +57,7 @@ pub(crate) fn body(spec: &ContainerSpec, image: String, reach: &Reach) -> Contai
 }
 
 fn host_config(spec: &ContainerSpec, network: Option<String>, reach: &Reach) -> HostConfig {
-    let limit = spec
-        .memory_limit
-        .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    let limit = spec.memory_limit.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     let tmpfs: HashMap<String, String> = spec
         .mounts
         .iter()
@@ -92,10 +74,7 @@ fn host_config(spec: &ContainerSpec, network: Option<String>, reach: &Reach) -> 
         memory_swap: limit,
         init: spec.init.then_some(true),
         // The daemon's own default may be a driver that keeps nothing to read.
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".into()),
-            config: None,
-        }),
+        log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
         ..Default::default()
     }
 }
@@ -105,19 +84,12 @@ fn port_bindings(spec: &ContainerSpec, reach: &Reach) -> PortMap {
         host_ip: Some(reach.bind_address().to_owned()),
         host_port: Some(host.map(|port| port.to_string()).unwrap_or_default()),
     };
-    spec.ports
-        .iter()
-        .map(|port| (port_key(port.container), Some(vec![binding(port.host)])))
-        .collect()
+    spec.ports.iter().map(|port| (port_key(port.container), Some(vec![binding(port.host)]))).collect()
 }
 
 fn bind(mount: &Mount) -> Option<ClientMount> {
     match mount {
-        Mount::Bind {
-            source,
-            target,
-            read_only,
-        } => Some(ClientMount {
+        Mount::Bind { source, target, read_only } => Some(ClientMount {
             typ: Some(MountType::BIND),
             source: Some(source.to_string_lossy().into_owned()),
             target: Some(target.clone()),
@@ -141,20 +113,13 @@ mod tests {
     #[test]
     fn names_are_unique_and_allowed() {
         let name = random_name("my broker/1");
-        assert!(
-            name.starts_with("testcelery-") && name.ends_with("-my-broker-1"),
-            "{name}"
-        );
+        assert!(name.starts_with("testcelery-") && name.ends_with("-my-broker-1"), "{name}");
         assert_ne!(name, random_name("my broker/1"));
     }
 
     #[test]
     fn ports_are_bound_to_this_machine_only() {
-        let body = body(
-            &spec().port(6379).port_on(1, 2),
-            "redis:8".into(),
-            &Reach::Loopback,
-        );
+        let body = body(&spec().port(6379).port_on(1, 2), "redis:8".into(), &Reach::Loopback);
         let bindings = body.host_config.unwrap().port_bindings.unwrap();
         let of = |port: &str| bindings[port].clone().unwrap().remove(0);
         assert_eq!(of("6379/tcp").host_ip.as_deref(), Some("127.0.0.1"));
@@ -177,15 +142,10 @@ mod tests {
             .mount(Mount::bind("/src", "/app").read_only())
             .mount(Mount::tmpfs("/cache"))
             .memory_limit(1 << 26);
-        let config = body(&spec, "redis:8".into(), &Reach::Loopback)
-            .host_config
-            .unwrap();
+        let config = body(&spec, "redis:8".into(), &Reach::Loopback).host_config.unwrap();
         let mounts = config.mounts.unwrap();
         assert_eq!((mounts.len(), mounts[0].read_only), (1, Some(true)));
         assert!(config.tmpfs.unwrap().contains_key("/cache"));
-        assert_eq!(
-            (config.memory, config.memory_swap),
-            (Some(1 << 26), Some(1 << 26))
-        );
+        assert_eq!((config.memory, config.memory_swap), (Some(1 << 26), Some(1 << 26)));
     }
 }

@@ -64,10 +64,7 @@ impl Engine for Docker {
         let made = self.inner.background.spawn(async move {
             client.create_network(request).await?;
             if let Reach::Inside(own) = reach {
-                let request = NetworkConnectRequest {
-                    container: own,
-                    endpoint_config: None,
-                };
+                let request = NetworkConnectRequest { container: own, endpoint_config: None };
                 client.connect_network(&network, request).await?;
             }
             Ok::<_, bollard::errors::Error>(guard)
@@ -76,11 +73,7 @@ impl Engine for Docker {
             .await
             .map_err(failed("create network", &name))?
             .map_err(|error| failed("create network", &name)(with_pool_hint(error)))?;
-        Ok(Arc::new(DockerNetwork {
-            guard,
-            name,
-            engine: self.inner.clone(),
-        }))
+        Ok(Arc::new(DockerNetwork { guard, name, engine: self.inner.clone() }))
     }
 
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
@@ -107,11 +100,7 @@ impl Engine for Docker {
             engine: self.inner.clone(),
         };
         self.write_files(&container, &image).await?;
-        let mut all = self
-            .inner
-            .containers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.inner.containers.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(container.id.clone(), Arc::downgrade(&container.shared));
         drop(all);
         Ok(Arc::new(container))
@@ -139,9 +128,7 @@ impl Docker {
             let answer = client.create_container(Some(options), body).await?;
             Ok::<_, bollard::errors::Error>((guard, answer.id))
         });
-        made.await
-            .map_err(failed("create container", name))?
-            .map_err(failed("create container", name))
+        made.await.map_err(failed("create container", name))?.map_err(failed("create container", name))
     }
 
     async fn write_files(&self, container: &DockerContainer, image: &str) -> Result<()> {

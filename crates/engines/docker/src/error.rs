@@ -8,12 +8,7 @@ pub(crate) const ENGINE: &str = "docker";
 /// Maps an error of a call to the daemon: what was to be done, and with what.
 pub(crate) fn failed<E: Into<BoxError>>(operation: &'static str, subject: &str) -> impl FnOnce(E) -> Error {
     let subject = subject.to_owned();
-    move |source| Error::Engine {
-        engine: ENGINE,
-        operation,
-        subject,
-        source: source.into(),
-    }
+    move |source| Error::Engine { engine: ENGINE, operation, subject, source: source.into() }
 }
 
 /// An error with everything that caused it, in one line.

@@ -14,12 +14,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub(crate) async fn exec(client: &Client, container: &str, exec: Exec) -> Result<ExecOutput, BoxError> {
     let config = ExecConfig {
         cmd: Some(exec.command),
-        env: Some(
-            exec.env
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect(),
-        ),
+        env: Some(exec.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
         user: exec.user,
         working_dir: exec.working_dir,
         attach_stdout: Some(true),
@@ -27,16 +22,8 @@ pub(crate) async fn exec(client: &Client, container: &str, exec: Exec) -> Result
         ..Default::default()
     };
     let id = client.create_exec(container, config).await?.id;
-    let mut output = ExecOutput {
-        code: 0,
-        stdout: Vec::new(),
-        stderr: Vec::new(),
-    };
-    if let StartExecResults::Attached {
-        output: mut stream,
-        input,
-    } = client.start_exec(&id, None).await?
-    {
+    let mut output = ExecOutput { code: 0, stdout: Vec::new(), stderr: Vec::new() };
+    if let StartExecResults::Attached { output: mut stream, input } = client.start_exec(&id, None).await? {
         while let Some(part) = stream.next().await {
             match part? {
                 LogOutput::StdErr { message } => output.stderr.extend_from_slice(&message),

@@ -46,11 +46,7 @@ impl Drop for Ending {
 }
 
 async fn run(client: Client, id: String, logs: Logs, attached: oneshot::Sender<Result<(), ClientError>>) {
-    let options = AttachContainerOptionsBuilder::new()
-        .stdout(true)
-        .stderr(true)
-        .stream(true)
-        .build();
+    let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true).build();
     let mut stream = match client.attach_container(&id, Some(options)).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -61,10 +57,7 @@ async fn run(client: Client, id: String, logs: Logs, attached: oneshot::Sender<R
     if attached.send(Ok(())).is_err() {
         return;
     }
-    let mut ending = Ending {
-        logs: logs.clone(),
-        status: ExitStatus::Gone,
-    };
+    let mut ending = Ending { logs: logs.clone(), status: ExitStatus::Gone };
     while let Some(output) = stream.output.next().await {
         match output {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
@@ -83,16 +76,11 @@ async fn run(client: Client, id: String, logs: Logs, attached: oneshot::Sender<R
 
 /// Waits for the end of a container whose log has ended, and says how it ended.
 async fn exit_status(client: &Client, id: &str) -> ExitStatus {
-    let options = WaitContainerOptionsBuilder::new()
-        .condition("not-running")
-        .build();
+    let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
     let mut ended = std::pin::pin!(client.wait_container(id, Some(options)));
     // Its answer has the exit code, and not whether memory ran out.
     let _ = ended.next().await;
-    match client
-        .inspect_container(id, None::<InspectContainerOptions>)
-        .await
-    {
+    match client.inspect_container(id, None::<InspectContainerOptions>).await {
         Ok(container) => match state(&container.state.unwrap_or_default()) {
             ContainerState::Exited(status) => status,
             _ => ExitStatus::Gone,

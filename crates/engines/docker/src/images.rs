@@ -30,11 +30,7 @@ pub(crate) struct Resolved(Mutex<HashMap<String, String>>);
 
 impl Resolved {
     fn get(&self, name: &str) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Remembers what a name stands for; says whether that is news.
@@ -83,11 +79,7 @@ impl Docker {
         let all = all.map_err(failed("list", "images"))?;
         let info = all.into_iter().map(|image| ImageInfo {
             id: image.id,
-            references: image
-                .repo_tags
-                .into_iter()
-                .filter(|tag| tag != "<none>:<none>")
-                .collect(),
+            references: image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect(),
             size: u64::try_from(image.size).unwrap_or(0),
             created: image.created,
             labels: image.labels,
@@ -128,11 +120,7 @@ impl Docker {
             Ok::<_, std::io::Error>((length > 0).then(|| (Bytes::from(chunk), file)))
         });
         let (name, tag) = split(reference);
-        let options = CreateImageOptionsBuilder::new()
-            .from_src("-")
-            .repo(name)
-            .tag(tag)
-            .build();
+        let options = CreateImageOptionsBuilder::new().from_src("-").repo(name).tag(tag).build();
         self.inner
             .client
             .clone()
@@ -150,12 +138,7 @@ impl Docker {
     pub async fn remove_image(&self, reference: &str) -> Result<()> {
         self.inner.resolved.forget(reference);
         let options = RemoveImageOptionsBuilder::new().build();
-        match self
-            .inner
-            .client
-            .remove_image(reference, Some(options), None)
-            .await
-        {
+        match self.inner.client.remove_image(reference, Some(options), None).await {
             Err(error) if status(&error) != Some(404) => Err(failed("remove", reference)(error)),
             _ => Ok(()),
         }
@@ -171,11 +154,7 @@ pub(crate) async fn ensure(inner: &Inner, image: &Image) -> Result<String> {
         }
         ImageSource::Reference(reference) => ensure_reference(inner, image, reference).await?,
         _ => {
-            return Err(missing(
-                image.name(),
-                None,
-                "this engine knows references and builds only",
-            ));
+            return Err(missing(image.name(), None, "this engine knows references and builds only"));
         }
     };
     if inner.resolved.set(image.name(), &reference) && reference != image.name() {
@@ -194,10 +173,7 @@ pub(crate) async fn resolve(inner: &Inner, image: &Image) -> Result<String> {
 
 async fn ensure_reference(inner: &Inner, image: &Image, reference: &str) -> Result<String> {
     if image.pull != PullPolicy::Always {
-        for present in [Some(reference), image.substitute.as_deref()]
-            .into_iter()
-            .flatten()
-        {
+        for present in [Some(reference), image.substitute.as_deref()].into_iter().flatten() {
             if has(inner, present).await? {
                 return Ok(present.to_owned());
             }
@@ -224,11 +200,7 @@ fn missing(reference: &str, substitute: Option<&str>, reason: &str) -> Error {
                  testcelery itself where no registry answers"
             .to_owned(),
     };
-    Error::ImageMissing {
-        reference: reference.to_owned(),
-        reason: reason.to_owned(),
-        hint,
-    }
+    Error::ImageMissing { reference: reference.to_owned(), reason: reason.to_owned(), hint }
 }
 
 pub(crate) async fn has(inner: &Inner, reference: &str) -> Result<bool> {
@@ -301,11 +273,7 @@ mod tests {
             "image `redis:8` is not present and could not be pulled (no such host); run `cargo xtask images`: where no \
              registry answers it builds `testcelery/redis:x`, which is used instead"
         );
-        assert!(
-            missing("mine:1", None, "x")
-                .to_string()
-                .contains("check the reference")
-        );
+        assert!(missing("mine:1", None, "x").to_string().contains("check the reference"));
     }
 
     #[test]

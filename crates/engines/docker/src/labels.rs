@@ -53,12 +53,7 @@ impl Owner {
     /// This process.
     pub fn of_this_process() -> Self {
         let pid = std::process::id();
-        Self {
-            pid,
-            start: start_time(pid).unwrap_or(0),
-            boot: boot_id(),
-            namespace: pid_namespace(),
-        }
+        Self { pid, start: start_time(pid).unwrap_or(0), boot: boot_id(), namespace: pid_namespace() }
     }
 
     /// Reads the value of the label; `None` for a text that is no such value.
@@ -85,12 +80,7 @@ impl Owner {
 
 impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            pid,
-            start,
-            boot,
-            namespace,
-        } = self;
+        let Self { pid, start, boot, namespace } = self;
         write!(f, "pid={pid} start={start} boot={boot} ns={namespace}")
     }
 }
@@ -102,10 +92,7 @@ fn boot_id() -> String {
 
 fn pid_namespace() -> String {
     let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    link.to_string_lossy()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect()
+    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
 }
 
 fn start_time(pid: u32) -> Option<u64> {
@@ -137,20 +124,11 @@ mod tests {
         let me = Owner::of_this_process();
         assert!(!me.is_dead());
         // The same number, started at another time: a recycled process number.
-        let earlier = Owner {
-            start: me.start + 1,
-            ..me.clone()
-        };
+        let earlier = Owner { start: me.start + 1, ..me.clone() };
         assert!(earlier.is_dead());
-        let elsewhere = Owner {
-            boot: "another".into(),
-            ..earlier.clone()
-        };
+        let elsewhere = Owner { boot: "another".into(), ..earlier.clone() };
         assert!(!elsewhere.is_dead());
-        let contained = Owner {
-            namespace: "1".into(),
-            ..earlier
-        };
+        let contained = Owner { namespace: "1".into(), ..earlier };
         assert!(!contained.is_dead());
     }
 
@@ -158,11 +136,8 @@ mod tests {
     #[test]
     fn a_child_that_ended_is_dead_even_before_it_is_waited_for() {
         let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
-        let owner = Owner {
-            pid: child.id(),
-            start: start_time(child.id()).unwrap(),
-            ..Owner::of_this_process()
-        };
+        let owner =
+            Owner { pid: child.id(), start: start_time(child.id()).unwrap(), ..Owner::of_this_process() };
         assert!(!owner.is_dead());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -94,10 +94,7 @@ impl Docker {
             };
             filter.matches(&leftover).then_some(leftover)
         };
-        let options = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&label)
-            .build();
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&label).build();
         let containers = client.list_containers(Some(options)).await;
         let containers = containers.map_err(failed("list", "containers"))?;
         let options = ListNetworksOptionsBuilder::new().filters(&label).build();
@@ -201,11 +198,7 @@ mod tests {
     use super::*;
 
     fn leftover(session: &str, owner: Option<Owner>) -> Leftover {
-        Leftover {
-            name: "n".into(),
-            session: session.into(),
-            owner,
-        }
+        Leftover { name: "n".into(), session: session.into(), owner }
     }
 
     #[test]

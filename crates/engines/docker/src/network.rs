@@ -23,11 +23,7 @@ impl DockerNetwork {
     /// A container that is cut off loses its ports on the host, and may get other ones when it is back.
     async fn ports_changed(&self, container: &dyn Container) -> Result<()> {
         let shared = {
-            let all = self
-                .engine
-                .containers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let all = self.engine.containers.lock().unwrap_or_else(PoisonError::into_inner);
             all.get(container.id()).and_then(std::sync::Weak::upgrade)
         };
         match shared {
@@ -44,10 +40,7 @@ impl Network for DockerNetwork {
     }
 
     async fn disconnect(&self, container: &dyn Container) -> Result<()> {
-        let request = NetworkDisconnectRequest {
-            container: container.id().to_owned(),
-            force: None,
-        };
+        let request = NetworkDisconnectRequest { container: container.id().to_owned(), force: None };
         self.engine
             .client
             .disconnect_network(&self.name, request)
@@ -72,16 +65,11 @@ impl Network for DockerNetwork {
     async fn remove(&self) -> Result<()> {
         let client = &self.engine.client;
         if let Reach::Inside(own) = &self.engine.reach {
-            let request = NetworkDisconnectRequest {
-                container: own.clone(),
-                force: Some(true),
-            };
+            let request = NetworkDisconnectRequest { container: own.clone(), force: Some(true) };
             // It may not be in there any more.
             let _ = client.disconnect_network(&self.name, request).await;
         }
-        remove_network(client, &self.name)
-            .await
-            .map_err(failed("remove network", &self.name))?;
+        remove_network(client, &self.name).await.map_err(failed("remove network", &self.name))?;
         self.guard.disarm();
         Ok(())
     }

@@ -27,10 +27,7 @@ struct Subnet {
 
 impl Subnet {
     fn new(base: Ipv4Addr, prefix: u8) -> Option<Self> {
-        (1..=32).contains(&prefix).then_some(Self {
-            base: base.to_bits(),
-            prefix,
-        })
+        (1..=32).contains(&prefix).then_some(Self { base: base.to_bits(), prefix })
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -89,11 +86,7 @@ fn free(configured: &[(Subnet, u8)], taken: &[Subnet]) -> usize {
         .iter()
         .filter_map(|(base, prefix, size)| Some((Subnet::new(*base, *prefix)?, *size)))
         .collect();
-    let pools = if configured.is_empty() {
-        &defaults
-    } else {
-        configured
-    };
+    let pools = if configured.is_empty() { &defaults } else { configured };
     pools
         .iter()
         .filter(|(_, size)| (1..=32).contains(size))
@@ -114,10 +107,7 @@ mod tests {
     fn the_default_pools_hold_31_networks() {
         assert_eq!(free(&[], &[]), 31);
         assert_eq!(free(&[], &subnets(&["172.17.0.0/16"])), 30);
-        assert_eq!(
-            free(&[], &subnets(&["172.17.0.0/16", "192.168.16.0/20", "10.0.0.0/8"])),
-            29
-        );
+        assert_eq!(free(&[], &subnets(&["172.17.0.0/16", "192.168.16.0/20", "10.0.0.0/8"])), 29);
         // A small network of the user's takes the pool that it lies in; a large one takes several.
         assert_eq!(free(&[], &subnets(&["172.20.5.0/24", "192.168.0.0/16"])), 14);
     }

@@ -21,10 +21,7 @@ impl Reach {
     /// Asks the daemon whether it knows the container that this process may be in. A file such as `/.dockerenv` proves nothing.
     pub(crate) async fn find(client: &Client, address: &Address) -> Self {
         for id in own_ids() {
-            if let Ok(own) = client
-                .inspect_container(&id, None::<InspectContainerOptions>)
-                .await
-            {
+            if let Ok(own) = client.inspect_container(&id, None::<InspectContainerOptions>).await {
                 let mode = own.host_config.and_then(|config| config.network_mode);
                 // A container in the host's network reaches the ports of the host as everybody there does.
                 if mode.as_deref() != Some("host") {
@@ -55,11 +52,7 @@ fn is_loopback(host: &str) -> bool {
 fn own_ids() -> Vec<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let hostname = read("/proc/sys/kernel/hostname");
-    ids_in(
-        &read("/proc/self/mountinfo"),
-        &read("/proc/self/cgroup"),
-        hostname.trim(),
-    )
+    ids_in(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"), hostname.trim())
 }
 
 fn ids_in(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
@@ -85,9 +78,7 @@ fn ids_in(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
 }
 
 fn long_id(text: &str) -> Option<String> {
-    text.split(|c: char| !c.is_ascii_hexdigit())
-        .find(|part| part.len() == 64)
-        .map(str::to_owned)
+    text.split(|c: char| !c.is_ascii_hexdigit()).find(|part| part.len() == 64).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -62,10 +62,7 @@ pub(crate) async fn remove_network_by_force(client: &Client, name: &str) -> Resu
     match client.inspect_network(name, None::<InspectNetworkOptions>).await {
         Ok(network) => {
             for container in network.containers.unwrap_or_default().into_keys() {
-                let request = NetworkDisconnectRequest {
-                    container,
-                    force: Some(true),
-                };
+                let request = NetworkDisconnectRequest { container, force: Some(true) };
                 // A container that is being removed at the same time leaves by itself.
                 let _ = client.disconnect_network(name, request).await;
             }

@@ -39,17 +39,12 @@ pub(crate) struct Environment {
 impl Environment {
     pub(crate) fn of_process() -> Self {
         let known = |name: &&str| std::env::var(name).ok().map(|value| ((*name).to_owned(), value));
-        Self {
-            variables: VARIABLES.iter().filter_map(known).collect(),
-        }
+        Self { variables: VARIABLES.iter().filter_map(known).collect() }
     }
 
     /// The docker CLI takes an empty variable for one that is not set.
     fn get(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     fn config_dir(&self) -> Option<PathBuf> {
@@ -90,9 +85,7 @@ impl Address {
         let authority = rest.split('/').next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !host.ends_with(':') && !port.contains(']') => {
-                let port = port
-                    .parse()
-                    .map_err(|_| format!("`{port}` is not a port number"))?;
+                let port = port.parse().map_err(|_| format!("`{port}` is not a port number"))?;
                 (host, port)
             }
             // The daemon's port without TLS, as in the docker CLI.
@@ -102,10 +95,7 @@ impl Address {
         if host.is_empty() {
             return Err("there is no host in it; expected `tcp://host:port`".into());
         }
-        Ok(Self::Tcp {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self::Tcp { host: host.to_owned(), port })
     }
 }
 
@@ -129,28 +119,16 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     fn written(rule: impl Into<String>, text: &str) -> Self {
-        Self {
-            rule: rule.into(),
-            text: text.to_owned(),
-            address: Address::parse(text),
-        }
+        Self { rule: rule.into(), text: text.to_owned(), address: Address::parse(text) }
     }
 
     fn socket(rule: &str, path: PathBuf) -> Self {
         let address = Address::Unix(path);
-        Self {
-            rule: rule.to_owned(),
-            text: address.to_string(),
-            address: Ok(address),
-        }
+        Self { rule: rule.to_owned(), text: address.to_string(), address: Ok(address) }
     }
 
     fn failed(rule: impl Into<String>, text: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            rule: rule.into(),
-            text: text.into(),
-            address: Err(reason.into()),
-        }
+        Self { rule: rule.into(), text: text.into(), address: Err(reason.into()) }
     }
 
     fn without_tls(mut self, environment: &Environment) -> Self {
@@ -199,10 +177,7 @@ fn context_candidate(environment: &Environment, rule: &str, name: &str) -> Candi
             "there is no folder with contexts: neither DOCKER_CONFIG nor HOME is set",
         );
     };
-    let folder: String = Sha256::digest(name.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let folder: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let meta = config.join("contexts/meta").join(&folder).join("meta.json");
     match context_host(&meta) {
         Ok(host) => {
@@ -242,19 +217,14 @@ fn default_sockets(environment: &Environment) -> Vec<Candidate> {
         ("rootless Podman", runtime("podman/podman.sock")),
         ("Podman", Some(PathBuf::from("/run/podman/podman.sock"))),
     ];
-    sockets
-        .into_iter()
-        .filter_map(|(rule, path)| Some(Candidate::socket(rule, path?)))
-        .collect()
+    sockets.into_iter().filter_map(|(rule, path)| Some(Candidate::socket(rule, path?))).collect()
 }
 
 #[cfg(test)]
 impl Environment {
     pub(crate) fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self {
-            variables: variables.into_iter().map(owned).collect(),
-        }
+        Self { variables: variables.into_iter().map(owned).collect() }
     }
 }
 

@@ -3,10 +3,7 @@ use super::*;
 /// A Docker configuration folder with one context in use.
 fn config(name: &str, host: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let hash: String = Sha256::digest(name)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
     let meta = dir.path().join("contexts/meta").join(hash);
     fs::create_dir_all(&meta).unwrap();
     let endpoint = serde_json::json!({"Name": name, "Endpoints": {"docker": {"Host": host}}});
@@ -45,10 +42,7 @@ fn what_is_set_comes_before_what_is_configured() {
         ("context `remote`, by DOCKER_CONTEXT", "tcp://10.0.0.7:2375"),
         (&current, "tcp://10.0.0.7:2375"),
     ];
-    let rules: Vec<_> = rules
-        .iter()
-        .map(|(rule, text)| (rule.as_str(), text.as_str()))
-        .collect();
+    let rules: Vec<_> = rules.iter().map(|(rule, text)| (rule.as_str(), text.as_str())).collect();
     assert_eq!(rules, expected);
 }
 
@@ -87,22 +81,14 @@ fn a_context_is_looked_up_in_the_home_folder() {
 #[test]
 fn an_unknown_context_is_an_error_and_not_skipped() {
     let dir = config("known", "unix:///a.sock");
-    let found = only(&[
-        ("DOCKER_CONTEXT", "unknown"),
-        ("DOCKER_CONFIG", dir.path().to_str().unwrap()),
-    ]);
+    let found = only(&[("DOCKER_CONTEXT", "unknown"), ("DOCKER_CONFIG", dir.path().to_str().unwrap())]);
     assert!(found.text.ends_with("meta.json"), "{found:?}");
     assert!(found.address.unwrap_err().contains("there is no such context"));
 }
 
 #[test]
 fn addresses() {
-    let tcp = |host: &str, port| {
-        Ok(Address::Tcp {
-            host: host.to_owned(),
-            port,
-        })
-    };
+    let tcp = |host: &str, port| Ok(Address::Tcp { host: host.to_owned(), port });
     assert_eq!(Address::parse("tcp://10.0.0.7"), tcp("10.0.0.7", 2375));
     assert_eq!(Address::parse("http://docker:2376/"), tcp("docker", 2376));
     assert_eq!(Address::parse("tcp://[::1]:99"), tcp("::1", 99));
@@ -130,10 +116,7 @@ fn tls_is_refused_and_not_ignored() {
     assert!(socket.address.is_ok());
 
     let dir = config("secure", "tcp://h:2376");
-    let hash: String = Sha256::digest("secure")
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = Sha256::digest("secure").iter().map(|byte| format!("{byte:02x}")).collect();
     fs::create_dir_all(dir.path().join("contexts/tls").join(hash).join("docker")).unwrap();
     let found = only(&[("DOCKER_CONFIG", dir.path().to_str().unwrap())]);
     assert!(found.address.unwrap_err().contains("TLS keys"));

@@ -72,9 +72,7 @@ pub(crate) async fn upload(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let archive = to_extract(trees, &new, now.as_secs())?;
     let options = UploadToContainerOptionsBuilder::new().path("/").build();
-    client
-        .upload_to_container(container, Some(options), bollard::body_full(archive.into()))
-        .await?;
+    client.upload_to_container(container, Some(options), bollard::body_full(archive.into())).await?;
     Ok(())
 }
 

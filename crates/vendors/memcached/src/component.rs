@@ -81,9 +81,7 @@ impl Component for Memcached {
 impl BackendComponent for Memcached {
     fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
         let url = ConnectionUrl::new("cache+memcached", &context.name).port(PORT);
-        let command = ["memcached"]
-            .into_iter()
-            .chain(self.args.iter().map(String::as_str));
+        let command = ["memcached"].into_iter().chain(self.args.iter().map(String::as_str));
         let spec = ContainerSpec::new(&context.name, self.image.clone())
             .command(command)
             .port(PORT)
@@ -106,10 +104,7 @@ mod tests {
             .args(["-I", "8m"]);
         let plan = recipe.plan(&PlanContext::new("backend-2")).unwrap();
         assert_eq!((recipe.kind(), recipe.name()), ("memcached", Some("cache")));
-        assert_eq!(
-            plan.planned_url().unwrap().reveal(),
-            "cache+memcached://backend-2:11211/"
-        );
+        assert_eq!(plan.planned_url().unwrap().reveal(), "cache+memcached://backend-2:11211/");
         assert_eq!(plan.spec.image.name(), "my/memcached");
         let command = plan.spec.command.unwrap();
         assert_eq!(command, ["memcached", "-m", "16", "-I", "8m"]);

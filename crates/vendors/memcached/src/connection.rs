@@ -28,9 +28,6 @@ pub(crate) async fn open(url: &ConnectionUrl) -> Result<Client> {
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(source)) => Err(Error::Connect { address, source }),
-        Err(_) => Err(Error::NoAnswer {
-            address,
-            waited: CONNECT_TIMEOUT,
-        }),
+        Err(_) => Err(Error::NoAnswer { address, waited: CONNECT_TIMEOUT }),
     }
 }

@@ -27,9 +27,7 @@ pub struct MemcachedNode {
 
 impl MemcachedNode {
     pub(crate) fn new(container: Arc<dyn Container>, url: ConnectionUrl) -> Self {
-        Self {
-            service: ServiceNode::new(KIND, container, url, PORT),
-        }
+        Self { service: ServiceNode::new(KIND, container, url, PORT) }
     }
 
     /// Opens a connection of its own, to look inside. Every call opens another one.

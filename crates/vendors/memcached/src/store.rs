@@ -175,10 +175,7 @@ fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 #[async_trait]
 impl ResultStore for MemcachedStore {
     fn safe_url(&self) -> String {
-        self.last_url
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn watch(&self, task_id: &str) -> Result<()> {
@@ -218,9 +215,7 @@ impl ResultStore for MemcachedStore {
 
 impl std::fmt::Debug for MemcachedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MemcachedStore")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("MemcachedStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -228,20 +223,13 @@ impl std::fmt::Debug for MemcachedStore {
 fn key(task_id: &str) -> Result<String> {
     let key = format!("{PREFIX}{task_id}");
     let problem = if key.len() > KEY_LENGTH {
-        format!(
-            "{} bytes are more than memcached's {KEY_LENGTH} for a key",
-            key.len()
-        )
+        format!("{} bytes are more than memcached's {KEY_LENGTH} for a key", key.len())
     } else if key.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         "memcached takes no spaces and no control characters in a key".to_owned()
     } else {
         return Ok(key);
     };
-    Err(Error::Option {
-        task: format!("{task_id:?}"),
-        option: "task_id",
-        problem,
-    })
+    Err(Error::Option { task: format!("{task_id:?}"), option: "task_id", problem })
 }
 
 fn read(task_id: &str, value: &[u8]) -> Result<ResultMeta> {
@@ -254,10 +242,7 @@ fn read(task_id: &str, value: &[u8]) -> Result<ResultMeta> {
         } else {
             error.to_string()
         };
-        Error::Malformed {
-            what: format!("the result of task {task_id}"),
-            problem,
-        }
+        Error::Malformed { what: format!("the result of task {task_id}"), problem }
     })
 }
 

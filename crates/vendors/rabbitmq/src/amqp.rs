@@ -26,14 +26,8 @@ pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name("testcelery".into());
     let connecting = Connection::connect_uri(uri(url)?, properties);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => connected.map_err(|source| Error::Connect {
-            url: url.to_string(),
-            source,
-        }),
-        Err(_) => Err(Error::NoAnswer {
-            url: url.to_string(),
-            waited: CONNECT_TIMEOUT,
-        }),
+        Ok(connected) => connected.map_err(|source| Error::Connect { url: url.to_string(), source }),
+        Err(_) => Err(Error::NoAnswer { url: url.to_string(), waited: CONNECT_TIMEOUT }),
     }
 }
 
@@ -48,10 +42,9 @@ fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
         });
     }
     let userinfo = match url.password() {
-        Some(password) => AMQPUserInfo {
-            username: url.username().to_owned(),
-            password: password.reveal().to_owned(),
-        },
+        Some(password) => {
+            AMQPUserInfo { username: url.username().to_owned(), password: password.reveal().to_owned() }
+        }
         None => AMQPUserInfo::default(),
     };
     let host = match url.host() {
@@ -60,11 +53,7 @@ fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
     };
     Ok(AMQPUri {
         scheme: AMQPScheme::AMQP,
-        authority: AMQPAuthority {
-            userinfo,
-            host: host.to_owned(),
-            port: url.port_number().unwrap_or(PORT),
-        },
+        authority: AMQPAuthority { userinfo, host: host.to_owned(), port: url.port_number().unwrap_or(PORT) },
         vhost: vhost.to_owned(),
         query: AMQPQueryString {
             frame_max: Some(FRAME_MAX),
@@ -128,9 +117,8 @@ mod tests {
 
     #[test]
     fn a_long_virtual_host_is_an_error_without_the_password() {
-        let url = ConnectionUrl::new("amqp", "h")
-            .credentials("u", Secret::new("hunter2"))
-            .path("v".repeat(256));
+        let url =
+            ConnectionUrl::new("amqp", "h").credentials("u", Secret::new("hunter2")).path("v".repeat(256));
         let text = uri(&url).unwrap_err().to_string();
         assert!(text.contains("255 bytes") && !text.contains("hunter2"), "{text}");
     }
@@ -141,9 +129,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let url = ConnectionUrl::new("amqp", "127.0.0.1").port(port);
-        let Error::Connect { source, .. } = open(&url).await.unwrap_err() else {
-            panic!("no connect error")
-        };
+        let Error::Connect { source, .. } = open(&url).await.unwrap_err() else { panic!("no connect error") };
         assert!(is_temporary(&source), "{source}");
     }
 }

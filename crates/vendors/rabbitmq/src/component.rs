@@ -155,9 +155,7 @@ mod tests {
 
     #[test]
     fn the_url_is_encoded_and_the_password_hidden() {
-        let broker = RabbitMq::default()
-            .vhost("a/b c%")
-            .credentials("jo@e", Secret::new("p/w:#"));
+        let broker = RabbitMq::default().vhost("a/b c%").credentials("jo@e", Secret::new("p/w:#"));
         let plan = broker.plan(&PlanContext::new("mq")).unwrap();
         let url = plan.planned_url().unwrap();
         assert_eq!(url.reveal(), "amqp://jo%40e:p%2Fw%3A%23@mq:5672/a%2Fb%20c%25");

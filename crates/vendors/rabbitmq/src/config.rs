@@ -58,16 +58,9 @@ mod tests {
 
     #[test]
     fn files_of_a_broker() {
-        let tree = files(
-            "a/b c%",
-            "jo'e\"#=",
-            &Secret::new("p#w '\"\\"),
-            &["heartbeat = 5".to_owned()],
-        );
-        let text: Vec<String> = tree
-            .iter()
-            .map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap()))
-            .collect();
+        let tree = files("a/b c%", "jo'e\"#=", &Secret::new("p#w '\"\\"), &["heartbeat = 5".to_owned()]);
+        let text: Vec<String> =
+            tree.iter().map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap())).collect();
         insta::assert_snapshot!(text.join(""), @r##"
         == /etc/rabbitmq/advanced.config
         [{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}].

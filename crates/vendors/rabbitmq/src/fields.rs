@@ -59,9 +59,8 @@ pub(crate) fn from_amqp(delivery: Delivery) -> Message {
     out.content_encoding = text(properties.content_encoding()).unwrap_or_default();
     out.persistent = *properties.delivery_mode() == Some(2);
     out.priority = *properties.priority();
-    out.expiration = text(properties.expiration())
-        .and_then(|text| text.parse().ok())
-        .map(Duration::from_millis);
+    out.expiration =
+        text(properties.expiration()).and_then(|text| text.parse().ok()).map(Duration::from_millis);
     Message {
         headers: properties.headers().as_ref().map(object).unwrap_or_default(),
         properties: out,
@@ -71,11 +70,7 @@ pub(crate) fn from_amqp(delivery: Delivery) -> Message {
 
 fn refused(message: &Message, option: &'static str, problem: String) -> Error {
     let task = message.headers.get("task").and_then(Value::as_str);
-    Error::Option {
-        task: task.unwrap_or("(none)").to_owned(),
-        option,
-        problem,
-    }
+    Error::Option { task: task.unwrap_or("(none)").to_owned(), option, problem }
 }
 
 fn short(text: &str) -> Result<ShortString, String> {
@@ -118,10 +113,7 @@ fn number(number: &Number) -> Result<AMQPValue, String> {
 }
 
 fn object(table: &FieldTable) -> Map<String, Value> {
-    table
-        .into_iter()
-        .map(|(key, value)| (key.to_string(), json(value)))
-        .collect()
+    table.into_iter().map(|(key, value)| (key.to_string(), json(value))).collect()
 }
 
 fn json(value: &AMQPValue) -> Value {
@@ -158,14 +150,8 @@ mod tests {
     use super::*;
 
     fn message(headers: Value) -> Message {
-        let Value::Object(headers) = headers else {
-            panic!("headers are an object")
-        };
-        Message {
-            headers,
-            properties: Properties::default(),
-            body: b"[[],{},{}]".to_vec(),
-        }
+        let Value::Object(headers) = headers else { panic!("headers are an object") };
+        Message { headers, properties: Properties::default(), body: b"[[],{},{}]".to_vec() }
     }
 
     fn round_trip(message: &Message) -> Message {
@@ -235,10 +221,7 @@ mod tests {
         );
         let mut long = message(json!({"task": "t"}));
         long.properties.correlation_id = Some("i".repeat(256));
-        assert_eq!(
-            problem(&long),
-            "option correlation_id of task t: 256 bytes are more than AMQP's 255"
-        );
+        assert_eq!(problem(&long), "option correlation_id of task t: 256 bytes are more than AMQP's 255");
         assert!(name(&long, "queue", &"q".repeat(256)).is_err());
         assert!(name(&long, "queue", "").is_err());
     }

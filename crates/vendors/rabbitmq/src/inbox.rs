@@ -45,14 +45,9 @@ impl AmqpInbox {
             queue: short("queue", &queue)?,
         };
         let operation = format!("open a queue at exchange {exchange}");
-        let (channel, consumer) = link
-            .run(&operation, |session| async move { names.consume(&session).await })
-            .await?;
-        Ok(Self {
-            url: link.safe_url(),
-            channel,
-            consumer,
-        })
+        let (channel, consumer) =
+            link.run(&operation, |session| async move { names.consume(&session).await }).await?;
+        Ok(Self { url: link.safe_url(), channel, consumer })
     }
 }
 
@@ -64,18 +59,14 @@ struct Names {
 
 impl Names {
     async fn consume(&self, session: &Session) -> Result<(Channel, Consumer), Fault> {
-        session
-            .declare_exchange(&self.exchange, ExchangeKind::Direct)
-            .await?;
+        session.declare_exchange(&self.exchange, ExchangeKind::Direct).await?;
         let channel = session.channel().await?;
         let mut arguments = FieldTable::default();
         for (key, milliseconds) in ARGUMENTS {
             arguments.insert(key.into(), AMQPValue::LongInt(milliseconds));
         }
         let options = QueueDeclareOptions::exclusive().auto_delete();
-        channel
-            .queue_declare(self.queue.clone(), options, arguments)
-            .await?;
+        channel.queue_declare(self.queue.clone(), options, arguments).await?;
         channel
             .queue_bind(
                 self.queue.clone(),
@@ -85,10 +76,7 @@ impl Names {
                 FieldTable::default(),
             )
             .await?;
-        let options = BasicConsumeOptions {
-            no_ack: true,
-            ..BasicConsumeOptions::default()
-        };
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(self.queue.clone(), "".into(), options, FieldTable::default());
         let consumer = consumer.await?;
         Ok((channel, consumer))
@@ -101,19 +89,13 @@ impl Inbox for AmqpInbox {
         match self.consumer.next().await {
             Some(Ok(delivery)) => Ok(fields::from_amqp(delivery)),
             Some(Err(error)) => Err(Error::connection("receive a reply", &self.url, error)),
-            None => Err(Error::connection(
-                "receive a reply",
-                &self.url,
-                "the broker has removed the queue",
-            )),
+            None => Err(Error::connection("receive a reply", &self.url, "the broker has removed the queue")),
         }
     }
 
     async fn close(self: Box<Self>) {
         // Without its consumer the queue goes away.
-        let cancelled = self
-            .channel
-            .basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
+        let cancelled = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
         if let Err(error) = cancelled.await {
             tracing::debug!(%error, "the queue was gone before it was closed");
         }

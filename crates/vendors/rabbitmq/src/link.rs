@@ -50,10 +50,7 @@ impl Link {
 
     /// The URL, without its password, of the broker where it was last looked for.
     pub(crate) fn safe_url(&self) -> String {
-        self.last_url
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Works on the connection. When the broker is lost meanwhile, all is done again on a new connection, for [`PATIENCE`] at most.

@@ -26,9 +26,7 @@ pub struct RabbitMqNode {
 
 impl RabbitMqNode {
     pub(crate) fn new(container: Arc<dyn Container>, url: ConnectionUrl) -> Self {
-        Self {
-            service: ServiceNode::new(KIND, container, url, PORT),
-        }
+        Self { service: ServiceNode::new(KIND, container, url, PORT) }
     }
 
     /// Opens an AMQP connection of its own, to look inside: with the broker's user, in its virtual host. Every call opens another one.

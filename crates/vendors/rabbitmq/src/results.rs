@@ -47,10 +47,7 @@ impl Results {
 
     /// The last state that came.
     pub(crate) fn get(&self, task_id: &str) -> Option<Arrival> {
-        self.lock()
-            .slots
-            .get(task_id)
-            .and_then(|slot| slot.borrow().clone())
+        self.lock().slots.get(task_id).and_then(|slot| slot.borrow().clone())
     }
 
     /// The task's states from now on, beginning with the last one that came.
@@ -80,9 +77,7 @@ impl Inner {
         if !self.slots.contains_key(task_id) {
             self.order.push_back(task_id.to_owned());
         }
-        self.slots
-            .entry(task_id.to_owned())
-            .or_insert_with(|| watch::Sender::new(None))
+        self.slots.entry(task_id.to_owned()).or_insert_with(|| watch::Sender::new(None))
     }
 
     fn shrink(&mut self) {

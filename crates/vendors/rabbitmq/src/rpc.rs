@@ -198,9 +198,7 @@ impl Shared {
             let channel = session.channel().await?;
             let mut arguments = FieldTable::default();
             arguments.insert("x-expires".into(), AMQPValue::LongInt(QUEUE_EXPIRES));
-            channel
-                .queue_declare(self.queue.clone(), QueueDeclareOptions::durable(), arguments)
-                .await?;
+            channel.queue_declare(self.queue.clone(), QueueDeclareOptions::durable(), arguments).await?;
             // With acknowledgements, so that what was on its way when the connection was lost comes again.
             let options = BasicConsumeOptions::default();
             let consumer =
@@ -212,9 +210,7 @@ impl Shared {
 
     async fn delete_queue(&self, session: &Session) -> Result<(), Fault> {
         let channel = session.channel().await?;
-        channel
-            .queue_delete(self.queue.clone(), QueueDeleteOptions::default())
-            .await?;
+        channel.queue_delete(self.queue.clone(), QueueDeleteOptions::default()).await?;
         Ok(())
     }
 
@@ -231,10 +227,8 @@ impl Shared {
         let content_type = delivery.properties.content_type().as_ref();
         let content_type = content_type.map_or("(none)", ShortString::as_str);
         let arrival = decoded.as_ref().map(Clone::clone);
-        self.results.put(
-            task_id,
-            arrival.map_err(|error| format!("a message of type {content_type}: {error}")),
-        );
+        self.results
+            .put(task_id, arrival.map_err(|error| format!("a message of type {content_type}: {error}")));
     }
 
     fn away(&self, reason: &str) -> Error {
@@ -266,10 +260,7 @@ async fn pump(shared: Arc<Shared>, mut consumer: Consumer) {
 }
 
 fn read(task_id: &str, arrival: Arrival) -> Result<ResultMeta> {
-    arrival.map_err(|problem| Error::Malformed {
-        what: format!("the result of task {task_id}"),
-        problem,
-    })
+    arrival.map_err(|problem| Error::Malformed { what: format!("the result of task {task_id}"), problem })
 }
 
 /// The text of an error's innermost source: what is around it is going to be said again.

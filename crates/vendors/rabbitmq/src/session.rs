@@ -45,11 +45,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            publisher: tokio::sync::Mutex::default(),
-            exchanges: Mutex::default(),
-        }
+        Self { connection, publisher: tokio::sync::Mutex::default(), exchanges: Mutex::default() }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -76,10 +72,7 @@ impl Session {
         properties: &BasicProperties,
         body: &[u8],
     ) -> Result<(), Fault> {
-        let mandatory = BasicPublishOptions {
-            mandatory: true,
-            ..BasicPublishOptions::default()
-        };
+        let mandatory = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let outcome = self.publish("".into(), queue.clone(), mandatory, properties.clone(), body);
         let Some(returned) = outcome.await?.take_message() else {
             return Ok(());
@@ -87,13 +80,7 @@ impl Session {
         let returned = returned.delivery;
         let queue = returned.routing_key;
         self.declare_queue(&queue).await?;
-        let outcome = self.publish(
-            "".into(),
-            queue.clone(),
-            mandatory,
-            returned.properties,
-            &returned.data,
-        );
+        let outcome = self.publish("".into(), queue.clone(), mandatory, returned.properties, &returned.data);
         match outcome.await?.take_message() {
             None => Ok(()),
             Some(again) => Err(Fault::Refused(
@@ -115,9 +102,7 @@ impl Session {
     ) -> Result<(), Fault> {
         self.declare_exchange(exchange, ExchangeKind::Fanout).await?;
         let options = BasicPublishOptions::default();
-        let outcome = self
-            .publish(exchange.clone(), "".into(), options, properties.clone(), body)
-            .await;
+        let outcome = self.publish(exchange.clone(), "".into(), options, properties.clone(), body).await;
         if outcome.is_err() {
             // Perhaps somebody has deleted it.
             self.known_exchanges().remove(exchange);
@@ -133,12 +118,7 @@ impl Session {
         let declared = self
             .channel()
             .await?
-            .exchange_declare(
-                name.clone(),
-                kind,
-                ExchangeDeclareOptions::default(),
-                FieldTable::default(),
-            )
+            .exchange_declare(name.clone(), kind, ExchangeDeclareOptions::default(), FieldTable::default())
             .await;
         or_existing(declared)?;
         self.known_exchanges().insert(name.clone());
@@ -154,18 +134,13 @@ impl Session {
         if or_existing(queue.await.map(drop))? {
             return Ok(());
         }
-        let durable = ExchangeDeclareOptions {
-            durable: true,
-            ..ExchangeDeclareOptions::default()
-        };
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let exchange = channel.exchange_declare(name.clone(), ExchangeKind::Direct, durable, none.clone());
         if or_existing(exchange.await)? {
             return Ok(());
         }
         let bind = QueueBindOptions::default();
-        channel
-            .queue_bind(name.clone(), name.clone(), name.clone(), bind, none)
-            .await?;
+        channel.queue_bind(name.clone(), name.clone(), name.clone(), bind, none).await?;
         Ok(())
     }
 

@@ -79,9 +79,7 @@ impl Transport for AmqpTransport {
     }
 
     async fn open_inbox(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Inbox>> {
-        Ok(Box::new(
-            AmqpInbox::open(&self.link, exchange, routing_key).await?,
-        ))
+        Ok(Box::new(AmqpInbox::open(&self.link, exchange, routing_key).await?))
     }
 
     async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>> {

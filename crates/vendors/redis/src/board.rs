@@ -28,9 +28,7 @@ impl Board {
     /// Adds a task; what is known of it stays, a loss is taken back.
     pub(crate) fn add(&self, task_id: &str) {
         let mut slots = self.slots();
-        let slot = slots
-            .entry(task_id.to_owned())
-            .or_insert_with(|| watch::Sender::new(Slot::Empty));
+        let slot = slots.entry(task_id.to_owned()).or_insert_with(|| watch::Sender::new(Slot::Empty));
         slot.send_if_modified(|slot| {
             let lost = matches!(slot, Slot::Lost(_));
             if lost {

@@ -122,9 +122,8 @@ impl BrokerComponent for Redis {
     fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
         let url = self.url(&context.name);
         let node_url = url.clone();
-        let plan = BrokerPlan::new(self.spec(&context.name), move |container| {
-            RedisNode::new(container, node_url)
-        });
+        let plan =
+            BrokerPlan::new(self.spec(&context.name), move |container| RedisNode::new(container, node_url));
         Ok(plan.url(url))
     }
 }
@@ -133,9 +132,8 @@ impl BackendComponent for Redis {
     fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
         let url = self.url(&context.name);
         let node_url = url.clone();
-        let plan = BackendPlan::new(self.spec(&context.name), move |container| {
-            RedisNode::new(container, node_url)
-        });
+        let plan =
+            BackendPlan::new(self.spec(&context.name), move |container| RedisNode::new(container, node_url));
         Ok(plan.url(url))
     }
 }
@@ -166,28 +164,20 @@ mod tests {
     use super::*;
 
     fn spec(redis: &Redis) -> ContainerSpec {
-        BrokerComponent::plan(redis, &PlanContext::new("broker"))
-            .unwrap()
-            .spec
+        BrokerComponent::plan(redis, &PlanContext::new("broker")).unwrap().spec
     }
 
     #[test]
     fn runs_the_default_image_with_its_substitute() {
         let image = spec(&Redis::default()).image;
-        assert_eq!(
-            (image.name(), image.substitute.as_deref()),
-            (DEFAULT_IMAGE, Some(SUBSTITUTE_IMAGE))
-        );
+        assert_eq!((image.name(), image.substitute.as_deref()), (DEFAULT_IMAGE, Some(SUBSTITUTE_IMAGE)));
     }
 
     #[test]
     fn the_password_is_in_the_file_and_in_the_url_only() {
         let redis = Redis::default().password(Secret::new("hunter2"));
         let plan = BackendComponent::plan(&redis, &PlanContext::new("backend")).unwrap();
-        assert_eq!(
-            plan.planned_url().unwrap().reveal(),
-            "redis://:hunter2@backend:6379/0"
-        );
+        assert_eq!(plan.planned_url().unwrap().reveal(), "redis://:hunter2@backend:6379/0");
         assert!(plan.spec.files[0].text(config::PATH).unwrap().contains("hunter2"));
         assert!(!format!("{redis:?} {:?}", plan.planned_url()).contains("hunter2"));
         let command = plan.spec.command.unwrap().join(" ");
@@ -202,10 +192,7 @@ mod tests {
 
     #[test]
     fn a_name_is_kept() {
-        assert_eq!(
-            Component::name(&Redis::default().named("results")),
-            Some("results")
-        );
+        assert_eq!(Component::name(&Redis::default().named("results")), Some("results"));
         assert_eq!(Component::name(&Redis::default()), None);
     }
 }

@@ -58,11 +58,7 @@ mod tests {
 
     #[test]
     fn a_high_database_is_made() {
-        for (database, line) in [
-            (15, "databases 16\n"),
-            (16, "databases 17\n"),
-            (255, "databases 256\n"),
-        ] {
+        for (database, line) in [(15, "databases 16\n"), (16, "databases 17\n"), (255, "databases 256\n")] {
             assert!(render(&Secret::new("pw"), database).contains(line), "{database}");
         }
     }

@@ -21,20 +21,11 @@ pub(crate) fn encode(message: &Message, exchange: &str, routing_key: &str) -> St
         // In milliseconds and as a text, as AMQP has it.
         fields.insert("expiration".to_owned(), json!(expiration.as_millis().to_string()));
     }
-    fields.insert(
-        "delivery_mode".to_owned(),
-        json!(if properties.persistent { 2 } else { 1 }),
-    );
-    fields.insert(
-        "delivery_info".to_owned(),
-        json!({"exchange": exchange, "routing_key": routing_key}),
-    );
+    fields.insert("delivery_mode".to_owned(), json!(if properties.persistent { 2 } else { 1 }));
+    fields.insert("delivery_info".to_owned(), json!({"exchange": exchange, "routing_key": routing_key}));
     fields.insert("priority".to_owned(), json!(properties.priority.unwrap_or(0)));
     fields.insert("body_encoding".to_owned(), json!("base64"));
-    fields.insert(
-        "delivery_tag".to_owned(),
-        json!(Uuid::new_v4().hyphenated().to_string()),
-    );
+    fields.insert("delivery_tag".to_owned(), json!(Uuid::new_v4().hyphenated().to_string()));
     json!({
         "body": STANDARD.encode(&message.body),
         "content-encoding": properties.content_encoding,
@@ -47,20 +38,14 @@ pub(crate) fn encode(message: &Message, exchange: &str, routing_key: &str) -> St
 
 /// Reads an envelope. What names no body encoding carries its body as it is.
 pub(crate) fn decode(text: &[u8]) -> Result<Message> {
-    let malformed = |problem: String| Error::Malformed {
-        what: "a message in a Redis list".to_owned(),
-        problem,
-    };
+    let malformed =
+        |problem: String| Error::Malformed { what: "a message in a Redis list".to_owned(), problem };
     let envelope: Value = serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
     let fields = &envelope["properties"];
     let string = |value: &Value| value.as_str().map(str::to_owned);
-    let body = envelope["body"]
-        .as_str()
-        .ok_or_else(|| malformed("it has no body".to_owned()))?;
+    let body = envelope["body"].as_str().ok_or_else(|| malformed("it has no body".to_owned()))?;
     let body = match fields["body_encoding"].as_str() {
-        Some("base64") => STANDARD
-            .decode(body)
-            .map_err(|error| malformed(error.to_string()))?,
+        Some("base64") => STANDARD.decode(body).map_err(|error| malformed(error.to_string()))?,
         _ => body.as_bytes().to_vec(),
     };
     let mut properties = Properties::default();
@@ -73,19 +58,11 @@ pub(crate) fn decode(text: &[u8]) -> Result<Message> {
         properties.content_encoding = encoding;
     }
     properties.persistent = fields["delivery_mode"] != json!(1);
-    properties.priority = fields["priority"]
-        .as_u64()
-        .and_then(|priority| u8::try_from(priority).ok());
-    properties.expiration = fields["expiration"]
-        .as_str()
-        .and_then(|millis| millis.parse().ok())
-        .map(Duration::from_millis);
+    properties.priority = fields["priority"].as_u64().and_then(|priority| u8::try_from(priority).ok());
+    properties.expiration =
+        fields["expiration"].as_str().and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
     let headers = envelope["headers"].as_object().cloned().unwrap_or_default();
-    Ok(Message {
-        headers,
-        properties,
-        body,
-    })
+    Ok(Message { headers, properties, body })
 }
 
 #[cfg(test)]
@@ -135,10 +112,7 @@ mod tests {
 
     #[test]
     fn decodes_what_it_encodes() {
-        assert_eq!(
-            decode(encode(&message(), "", "celery").as_bytes()).unwrap(),
-            message()
-        );
+        assert_eq!(decode(encode(&message(), "", "celery").as_bytes()).unwrap(), message());
     }
 
     proptest! {
@@ -161,15 +135,8 @@ mod tests {
 
     #[test]
     fn what_is_no_envelope_is_an_error() {
-        for text in [
-            "",
-            "{}",
-            r#"{"body": "%", "properties": {"body_encoding": "base64"}}"#,
-        ] {
-            assert!(
-                matches!(decode(text.as_bytes()), Err(Error::Malformed { .. })),
-                "{text}"
-            );
+        for text in ["", "{}", r#"{"body": "%", "properties": {"body_encoding": "base64"}}"#] {
+            assert!(matches!(decode(text.as_bytes()), Err(Error::Malformed { .. })), "{text}");
         }
     }
 }

@@ -43,12 +43,7 @@ pub(crate) async fn open(server: &Arc<Server>, exchange: &str, routing_key: &str
             }
         }
     });
-    Ok(Box::new(RedisInbox {
-        server: server.clone(),
-        place: Some(place),
-        replies: inbox,
-        reader,
-    }))
+    Ok(Box::new(RedisInbox { server: server.clone(), place: Some(place), replies: inbox, reader }))
 }
 
 /// What the server keeps for an inbox.
@@ -71,11 +66,7 @@ struct RedisInbox {
 impl Inbox for RedisInbox {
     async fn next(&mut self) -> Result<Message> {
         let closed = || {
-            Error::connection(
-                "read replies",
-                self.server.safe_url(),
-                "the inbox has no connection any more",
-            )
+            Error::connection("read replies", self.server.safe_url(), "the inbox has no connection any more")
         };
         match self.replies.recv().await {
             Some(reply) => reply,
@@ -104,9 +95,7 @@ impl Drop for RedisInbox {
 
 impl fmt::Debug for RedisInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisInbox")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisInbox").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -117,8 +106,7 @@ async fn read(server: &Server, place: &Place) -> Result<Message> {
             let keys = keys.clone();
             async move {
                 // Bound again on each new connection: a server that came back may have forgotten it.
-                link.bind(&place.exchange, &place.routing_key, &place.queue)
-                    .await?;
+                link.bind(&place.exchange, &place.routing_key, &place.queue).await?;
                 link.client().brpop(keys, 0.0).await
             }
         })

@@ -52,12 +52,7 @@ impl Link {
             let _ = connection.await;
             drop(alive);
         });
-        Ok(Self {
-            client,
-            connection: abort,
-            closed,
-            declared: Mutex::default(),
-        })
+        Ok(Self { client, connection: abort, closed, declared: Mutex::default() })
     }
 
     /// The connection's commands.
@@ -91,15 +86,11 @@ impl Link {
 
     /// Binds a queue to a direct exchange: by membership in the exchange's set.
     pub(crate) async fn bind(&self, exchange: &str, routing_key: &str, queue: &str) -> Result<(), Error> {
-        self.client
-            .sadd(binding_key(exchange), binding(routing_key, queue))
-            .await
+        self.client.sadd(binding_key(exchange), binding(routing_key, queue)).await
     }
 
     fn declared(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.declared
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.declared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -111,9 +102,7 @@ impl Drop for Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("alive", &self.is_alive())
-            .finish_non_exhaustive()
+        f.debug_struct("Link").field("alive", &self.is_alive()).finish_non_exhaustive()
     }
 }
 
@@ -131,10 +120,7 @@ pub(crate) fn binding(routing_key: &str, queue: &str) -> String {
 pub(crate) fn database(url: &ConnectionUrl) -> Result<u8, Error> {
     let Some(path) = url.path_text() else { return Ok(0) };
     path.parse().map_err(|_| {
-        Error::new(
-            ErrorKind::Config,
-            format!("`{path}` is no database: expected a number from 0 to 255"),
-        )
+        Error::new(ErrorKind::Config, format!("`{path}` is no database: expected a number from 0 to 255"))
     })
 }
 
@@ -157,10 +143,7 @@ pub(crate) fn client(url: &ConnectionUrl, command_timeout: Duration) -> Result<C
         connection_timeout: CONNECT_TIMEOUT,
         internal_command_timeout: CONNECT_TIMEOUT,
         max_command_attempts: 1,
-        tcp: TcpConfig {
-            nodelay: Some(true),
-            ..TcpConfig::default()
-        },
+        tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
         ..ConnectionConfig::default()
     };
     Ok(Client::new(config, Some(performance), Some(connection), None))

@@ -20,9 +20,7 @@ pub struct RedisNode {
 impl RedisNode {
     /// A node for a container that serves `url`, the one for workers, on port 6379.
     pub fn new(container: Arc<dyn Container>, url: ConnectionUrl) -> Self {
-        Self {
-            service: ServiceNode::new(KIND, container, url, PORT),
-        }
+        Self { service: ServiceNode::new(KIND, container, url, PORT) }
     }
 
     /// A connected client in the node's database, for tests that want to look inside. It is [`fred`]'s own; call its `quit` when done with it,

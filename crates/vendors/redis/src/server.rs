@@ -52,10 +52,7 @@ impl Server {
 
     /// Connects with one attempt, so that a server that is not there is told at once.
     pub(crate) async fn connect(&self, operation: &str) -> Result<()> {
-        self.link()
-            .await
-            .map(drop)
-            .map_err(|error| self.error(operation, error))
+        self.link().await.map(drop).map_err(|error| self.error(operation, error))
     }
 
     /// Another connection to the same server.
@@ -117,14 +114,12 @@ impl Server {
         }
         let url = self.address.url().map_err(ConnectError::Lost)?;
         *self.last() = url.to_string();
-        let link = Link::open(&url, self.command_timeout)
-            .await
-            .map_err(|error| match error.kind() {
-                ErrorKind::Auth | ErrorKind::Config | ErrorKind::InvalidArgument => {
-                    ConnectError::Final(error.into())
-                }
-                _ => ConnectError::Lost(error.into()),
-            })?;
+        let link = Link::open(&url, self.command_timeout).await.map_err(|error| match error.kind() {
+            ErrorKind::Auth | ErrorKind::Config | ErrorKind::InvalidArgument => {
+                ConnectError::Final(error.into())
+            }
+            _ => ConnectError::Lost(error.into()),
+        })?;
         let link = Arc::new(link);
         *slot = Slot::Open(Some(link.clone()));
         Ok(link)
@@ -153,9 +148,7 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("url", &self.safe_url())
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("url", &self.safe_url()).finish_non_exhaustive()
     }
 }
 
@@ -204,10 +197,7 @@ mod tests {
     async fn nobody_there_is_told_at_once_and_without_the_password() {
         let server = Server::new(nobody(), Duration::from_secs(1));
         let error = server.connect("connect").await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "could not connect at redis://:**@127.0.0.1:1/0"
-        );
+        assert_eq!(error.to_string(), "could not connect at redis://:**@127.0.0.1:1/0");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 
@@ -215,10 +205,7 @@ mod tests {
     async fn a_closed_server_stays_closed() {
         let server = Server::new(nobody(), Duration::from_secs(1));
         server.close().await;
-        let error = server
-            .run("publish", |_| async { Ok::<(), RedisError>(()) })
-            .await
-            .unwrap_err();
+        let error = server.run("publish", |_| async { Ok::<(), RedisError>(()) }).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert_eq!(source, "the connection was closed");
     }
@@ -227,14 +214,9 @@ mod tests {
     async fn gives_up_after_the_bound() {
         let server = Server::new(nobody(), Duration::from_secs(1));
         let begin = Instant::now();
-        let outcome = server
-            .run("publish", |_| async { Ok::<(), RedisError>(()) })
-            .await;
+        let outcome = server.run("publish", |_| async { Ok::<(), RedisError>(()) }).await;
         assert!(matches!(outcome, Err(Error::Connection { .. })), "{outcome:?}");
         let waited = begin.elapsed();
-        assert!(
-            waited > RECONNECT_BOUND - LONGEST_PAUSE && waited <= RECONNECT_BOUND,
-            "{waited:?}"
-        );
+        assert!(waited > RECONNECT_BOUND - LONGEST_PAUSE && waited <= RECONNECT_BOUND, "{waited:?}");
     }
 }

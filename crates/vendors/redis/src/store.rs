@@ -37,19 +37,11 @@ impl RedisStore {
         server.connect("connect to the result backend").await?;
         let board = Arc::new(Board::default());
         let subscriber = Subscriber::start(server.clone(), board.clone());
-        Ok(Self {
-            server,
-            board,
-            subscriber,
-        })
+        Ok(Self { server, board, subscriber })
     }
 
     fn lost(&self, operation: &str, task_id: &str, reason: &str) -> Error {
-        Error::connection(
-            format!("{operation} the result of [{task_id}]"),
-            self.server.safe_url(),
-            reason,
-        )
+        Error::connection(format!("{operation} the result of [{task_id}]"), self.server.safe_url(), reason)
     }
 }
 
@@ -61,10 +53,7 @@ impl ResultStore for RedisStore {
 
     async fn watch(&self, task_id: &str) -> Result<()> {
         self.board.add(task_id);
-        self.subscriber
-            .watch(task_id)
-            .await
-            .map_err(|reason| self.lost("listen for", task_id, &reason))
+        self.subscriber.watch(task_id).await.map_err(|reason| self.lost("listen for", task_id, &reason))
     }
 
     async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>> {
@@ -103,9 +92,7 @@ impl ResultStore for RedisStore {
                     }
                 }
             }
-            slot.changed()
-                .await
-                .map_err(|_| self.lost("wait for", task_id, "the result was forgotten"))?;
+            slot.changed().await.map_err(|_| self.lost("wait for", task_id, "the result was forgotten"))?;
         }
     }
 
@@ -132,9 +119,7 @@ impl ResultStore for RedisStore {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -167,14 +152,10 @@ pub(crate) fn task_id(channel: &str) -> Option<&str> {
 }
 
 fn decode(task_id: &str, text: &[u8]) -> Result<ResultMeta> {
-    let malformed = |problem: String| Error::Malformed {
-        what: format!("the result of task [{task_id}]"),
-        problem,
-    };
+    let malformed =
+        |problem: String| Error::Malformed { what: format!("the result of task [{task_id}]"), problem };
     if text.starts_with(COMPRESSED) {
-        return Err(malformed(
-            "it is compressed; unset the worker's `result_compression`".to_owned(),
-        ));
+        return Err(malformed("it is compressed; unset the worker's `result_compression`".to_owned()));
     }
     ResultMeta::decode(text).map_err(|error| malformed(error.to_string()))
 }

@@ -44,12 +44,8 @@ impl Subscriber {
     /// Begins; connects with the first order.
     pub(crate) fn start(server: Arc<Server>, board: Arc<Board>) -> Self {
         let (orders, inbox) = unbounded_channel();
-        let listener = Listener {
-            subscription: server.sibling(RECONNECT_BOUND),
-            server,
-            board,
-            orders: inbox,
-        };
+        let listener =
+            Listener { subscription: server.sibling(RECONNECT_BOUND), server, board, orders: inbox };
         let task = tokio::spawn(listener.run()).abort_handle();
         Self { orders, task }
     }

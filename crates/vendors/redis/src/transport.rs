@@ -34,10 +34,7 @@ impl RedisTransport {
     pub async fn connect(address: Arc<dyn Address>) -> Result<Self> {
         let server = Server::new(address.clone(), RECONNECT_BOUND);
         server.connect("connect to the broker").await?;
-        Ok(Self {
-            server: Arc::new(server),
-            address,
-        })
+        Ok(Self { server: Arc::new(server), address })
     }
 }
 
@@ -63,10 +60,8 @@ impl Transport for RedisTransport {
 
     async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()> {
         let operation = format!("broadcast to {exchange}");
-        let url = self
-            .address
-            .url()
-            .map_err(|error| Error::connection(&operation, self.safe_url(), error))?;
+        let url =
+            self.address.url().map_err(|error| Error::connection(&operation, self.safe_url(), error))?;
         let database =
             database(&url).map_err(|error| Error::connection(&operation, url.to_string(), error))?;
         // The channel carries the number of the database, because channels belong to no database.
@@ -95,9 +90,7 @@ impl Transport for RedisTransport {
 
 impl fmt::Debug for RedisTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisTransport")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisTransport").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -126,11 +119,7 @@ pub(crate) fn list(queue: &str, step: u8) -> String {
 
 /// The largest step that is not above the priority.
 fn step(priority: u8) -> u8 {
-    PRIORITY_STEPS
-        .into_iter()
-        .rev()
-        .find(|step| *step <= priority)
-        .unwrap_or(0)
+    PRIORITY_STEPS.into_iter().rev().find(|step| *step <= priority).unwrap_or(0)
 }
 
 #[cfg(test)]

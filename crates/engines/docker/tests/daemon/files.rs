@@ -25,15 +25,9 @@ async fn each_tree_has_its_owner_and_the_system_keeps_its_own() {
     app.insert("/tmp/go", "go");
     let mut config = FileTree::new();
     config.insert("/etc/rabbitmq/rabbitmq.conf", "a = b\n");
-    let file = File {
-        content: b"#!/bin/sh\n".to_vec(),
-        mode: 0o755,
-    };
+    let file = File { content: b"#!/bin/sh\n".to_vec(), mode: 0o755 };
     config.insert_file("/usr/local/bin/tool", file);
-    let spec = ContainerSpec::new("worker", image)
-        .command(["sleep", "60"])
-        .files(app)
-        .files(config);
+    let spec = ContainerSpec::new("worker", image).command(["sleep", "60"]).files(app).files(config);
     let container = started(&docker, spec).await;
     let paths = [
         "/app",
@@ -79,25 +73,16 @@ async fn each_tree_has_its_owner_and_the_system_keeps_its_own() {
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn a_folder_that_exists_keeps_its_owner() {
     let docker = docker().await;
-    let container = started(
-        &docker,
-        script(
-            "c",
-            "install -d -m 700 -o 5 -g 6 /srv/data; echo ready; exec sleep 60",
-        ),
-    )
-    .await;
+    let container =
+        started(&docker, script("c", "install -d -m 700 -o 5 -g 6 /srv/data; echo ready; exec sleep 60"))
+            .await;
     container.logs().wait_for("ready").await.unwrap();
     let mut files = FileTree::owned_by(7, 8);
     files.insert("/srv/data/new/a", "1");
     container.upload(&files).await.unwrap();
     assert_eq!(
         stat(&*container, &["/srv/data", "/srv/data/new", "/srv/data/new/a"]).await,
-        [
-            "/srv/data 5:6 700",
-            "/srv/data/new 7:8 755",
-            "/srv/data/new/a 7:8 644"
-        ]
+        ["/srv/data 5:6 700", "/srv/data/new 7:8 755", "/srv/data/new/a 7:8 644"]
     );
     container.remove().await.unwrap();
 }
@@ -129,10 +114,7 @@ async fn files_and_folders_come_back() {
     container.start().await.unwrap();
     assert_eq!(container.download("/srv/data/").await.unwrap(), files);
     let one = container.download("/srv/data/a.txt").await.unwrap();
-    assert_eq!(
-        (one.len(), one.text("/srv/data/a.txt"), one.owner()),
-        (1, Some("alpha"), (7, 8))
-    );
+    assert_eq!((one.len(), one.text("/srv/data/a.txt"), one.owner()), (1, Some("alpha"), (7, 8)));
     for path in ["/srv/nothing", "srv/data"] {
         let error = container.download(path).await.unwrap_err().to_string();
         assert!(error.contains(path), "{error}");

@@ -13,10 +13,7 @@ use testcelery_docker::{Docker, Filter, SESSION_VARIABLE};
 use crate::{containers_named, docker, script, started, unique};
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn left(name: &str) -> usize {
@@ -97,9 +94,7 @@ fn a_cancelled_creation_leaves_nothing() {
 /// Runs a test of this file again in a process of its own, with a session that tells its things from all others.
 fn in_child(session: &str, test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .env(SESSION_VARIABLE, session);
+    command.args(["--ignored", "--exact", "--nocapture", test]).env(SESSION_VARIABLE, session);
     command
 }
 
@@ -167,10 +162,7 @@ fn what_a_killed_process_leaves_is_found_and_removed_by_another_one() {
 async fn anonymous_volumes_go_with_their_container() {
     let docker = docker().await;
     let mut context = FileTree::new();
-    context.insert(
-        "Dockerfile",
-        format!("FROM {}\nVOLUME /data-of-test\n", crate::REDIS),
-    );
+    context.insert("Dockerfile", format!("FROM {}\nVOLUME /data-of-test\n", crate::REDIS));
     let tag = format!("testcelery-test/{}:1", unique("volume"));
     let build = testcelery_api::Build::new(&tag, context);
     let spec = script("c", "echo x > /data-of-test/x; echo ready; exec sleep 60");
@@ -178,16 +170,9 @@ async fn anonymous_volumes_go_with_their_container() {
     spec.image = testcelery_api::Image::build(build);
     let container = started(&docker, spec).await;
     container.logs().wait_for("ready").await.unwrap();
-    let mounts = container
-        .exec(Exec::new(["grep", "/data-of-test", "/proc/self/mountinfo"]))
-        .await
-        .unwrap();
+    let mounts = container.exec(Exec::new(["grep", "/data-of-test", "/proc/self/mountinfo"])).await.unwrap();
     let mounts = mounts.stdout_text().unwrap();
-    let volume = mounts
-        .split('/')
-        .find(|part| part.len() == 64)
-        .unwrap()
-        .to_owned();
+    let volume = mounts.split('/').find(|part| part.len() == 64).unwrap().to_owned();
     assert!(volume_exists(&docker, &volume).await);
     container.remove().await.unwrap();
     assert!(!volume_exists(&docker, &volume).await);
@@ -208,11 +193,7 @@ async fn a_container_survives_the_runtime_that_started_it() {
         let name = name.clone();
         move || {
             runtime().block_on(async {
-                started(
-                    &docker().await,
-                    script(&name, "sleep 1; echo late; exec sleep 60"),
-                )
-                .await
+                started(&docker().await, script(&name, "sleep 1; echo late; exec sleep 60")).await
             })
         }
     })

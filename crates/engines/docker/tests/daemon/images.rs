@@ -19,22 +19,13 @@ async fn what_is_absent_has_a_substitute_or_an_error_with_the_command() {
     let docker = docker().await;
     let absent = Image::reference(format!("127.0.0.1:1/{}:1", unique("absent")));
     let begin = Instant::now();
-    docker
-        .ensure_image(&absent.clone().substitute(REDIS))
-        .await
-        .unwrap();
+    docker.ensure_image(&absent.clone().substitute(REDIS)).await.unwrap();
     assert!(begin.elapsed().as_secs() < 5);
     for policy in [PullPolicy::Missing, PullPolicy::Never, PullPolicy::Always] {
-        let error = docker
-            .ensure_image(&absent.clone().pull(policy))
-            .await
-            .unwrap_err();
+        let error = docker.ensure_image(&absent.clone().pull(policy)).await.unwrap_err();
         assert!(matches!(error, Error::ImageMissing { .. }), "{error}");
         let text = error.to_string();
-        assert!(
-            text.contains(absent.name()) && text.contains("cargo xtask images"),
-            "{text}"
-        );
+        assert!(text.contains(absent.name()) && text.contains("cargo xtask images"), "{text}");
     }
     assert!(docker.pull(absent.name(), &|_| {}).await.is_err());
 }
@@ -46,9 +37,7 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
     let tag = format!("testcelery-test/{}:1", unique("built"));
     let base = Image::reference("127.0.0.1:1/absent:1").substitute(REDIS);
     let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG WORD\nRUN echo $WORD $(cat /proc/sys/kernel/random/uuid) > /tmp/word\n";
-    let build = Build::new(&tag, context(dockerfile))
-        .base(base)
-        .arg("WORD", "hello");
+    let build = Build::new(&tag, context(dockerfile)).base(base).arg("WORD", "hello");
     let image = Image::build(build);
     let builds = (0..3).map(|_| {
         let image = image.clone();
@@ -60,17 +49,8 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
     }
     assert!(docker.has_image(&tag).await.unwrap());
     let images = docker.images().await.unwrap();
-    assert_eq!(
-        images
-            .iter()
-            .filter(|image| image.references.contains(&tag))
-            .count(),
-        1
-    );
-    let container = docker
-        .create(testcelery_api::ContainerSpec::new("c", image))
-        .await
-        .unwrap();
+    assert_eq!(images.iter().filter(|image| image.references.contains(&tag)).count(), 1);
+    let container = docker.create(testcelery_api::ContainerSpec::new("c", image)).await.unwrap();
     let word = container.download("/tmp/word").await.unwrap();
     assert!(word.text("/tmp/word").unwrap().starts_with("hello "));
     container.remove().await.unwrap();
@@ -84,10 +64,7 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
 async fn a_build_that_fails_says_where() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("broken"));
-    let build = Build::new(
-        &tag,
-        context(&format!("FROM {REDIS}\nRUN echo one && echo two >&2 && exit 4\n")),
-    );
+    let build = Build::new(&tag, context(&format!("FROM {REDIS}\nRUN echo one && echo two >&2 && exit 4\n")));
     let steps = Mutex::new(Vec::new());
     let progress = |progress| {
         if let Progress::Step { number, total, .. } = progress {
@@ -95,13 +72,7 @@ async fn a_build_that_fails_says_where() {
         }
     };
     let error = docker.build(&build, &progress).await.unwrap_err();
-    let Error::ImageBuild {
-        step,
-        reason,
-        last_lines,
-        ..
-    } = &error
-    else {
+    let Error::ImageBuild { step, reason, last_lines, .. } = &error else {
         panic!("{error}");
     };
     assert!(step.starts_with("Step 2/2 : RUN echo one"), "{step}");
@@ -126,16 +97,8 @@ async fn a_root_file_system_becomes_an_image() {
     let image = Image::reference(&reference).pull(PullPolicy::Never);
     let spec = testcelery_api::ContainerSpec::new("c", image).command(["/none"]);
     let container = docker.create(spec).await.unwrap();
-    assert_eq!(
-        container.download("/etc/word").await.unwrap().text("/etc/word"),
-        Some("abc")
-    );
+    assert_eq!(container.download("/etc/word").await.unwrap().text("/etc/word"), Some("abc"));
     container.remove().await.unwrap();
     docker.remove_image(&reference).await.unwrap();
-    assert!(
-        docker
-            .import_image(std::path::Path::new("/no/such.tar"), &reference)
-            .await
-            .is_err()
-    );
+    assert!(docker.import_image(std::path::Path::new("/no/such.tar"), &reference).await.is_err());
 }

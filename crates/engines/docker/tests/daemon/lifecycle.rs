@@ -13,34 +13,20 @@ const SOON: Duration = Duration::from_secs(20);
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn a_run_has_its_log_and_its_exit_code() {
     let docker = docker().await;
-    let container = docker
-        .create(script("c", "echo out; echo err >&2; printf last; exit 3"))
-        .await
-        .unwrap();
+    let container = docker.create(script("c", "echo out; echo err >&2; printf last; exit 3")).await.unwrap();
     assert_eq!(container.state().await.unwrap(), ContainerState::Created);
     container.start().await.unwrap();
     let status = timeout(SOON, container.wait_exit()).await.unwrap();
     assert_eq!(status, ExitStatus::Code(3));
     assert_eq!(container.state().await.unwrap(), ContainerState::Exited(status));
-    let mut lines: Vec<_> = container
-        .logs()
-        .lines()
-        .into_iter()
-        .map(|line| (line.text, line.stream))
-        .collect();
+    let mut lines: Vec<_> =
+        container.logs().lines().into_iter().map(|line| (line.text, line.stream)).collect();
     lines.sort_by(|one, other| one.0.cmp(&other.0));
-    let expected = [
-        ("err", Stream::Stderr),
-        ("last", Stream::Stdout),
-        ("out", Stream::Stdout),
-    ];
+    let expected = [("err", Stream::Stderr), ("last", Stream::Stdout), ("out", Stream::Stdout)];
     let expected = expected.map(|(text, stream)| (text.to_owned(), stream));
     assert_eq!(lines, expected);
     container.remove().await.unwrap();
-    assert_eq!(
-        container.state().await.unwrap(),
-        ContainerState::Exited(ExitStatus::Gone)
-    );
+    assert_eq!(container.state().await.unwrap(), ContainerState::Exited(ExitStatus::Gone));
     container.remove().await.unwrap();
 }
 
@@ -100,16 +86,10 @@ async fn any_signal_reaches_the_process() {
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn stop_kills_after_its_grace() {
     let docker = docker().await;
-    let container = started(
-        &docker,
-        script("c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"),
-    )
-    .await;
+    let container =
+        started(&docker, script("c", "trap '' TERM; echo ready; while :; do sleep 0.05; done")).await;
     container.logs().wait_for("ready").await.unwrap();
-    timeout(SOON, container.stop(Duration::from_millis(200)))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(SOON, container.stop(Duration::from_millis(200))).await.unwrap().unwrap();
     assert_eq!(container.logs().ended(), Some(ExitStatus::Code(137)));
     container.remove().await.unwrap();
 }
@@ -126,18 +106,12 @@ async fn a_restart_keeps_files_and_may_change_the_port() {
     assert!(error.contains("has not been started"), "{error}");
     container.start().await.unwrap();
     for _ in 0..2 {
-        container
-            .logs()
-            .wait_for("Ready to accept connections")
-            .await
-            .unwrap();
+        container.logs().wait_for("Ready to accept connections").await.unwrap();
         let endpoint = container.endpoint(6379).unwrap();
         assert_eq!(endpoint.network_address(), "broker:6379");
         // A name such as `localhost` may mean another address family than the one that is bound.
         assert!(endpoint.host.parse::<std::net::IpAddr>().is_ok(), "{endpoint}");
-        tokio::net::TcpStream::connect(endpoint.host_address())
-            .await
-            .unwrap();
+        tokio::net::TcpStream::connect(endpoint.host_address()).await.unwrap();
         container.restart(SOON).await.unwrap();
     }
     let error = container.endpoint(80).unwrap_err().to_string();
@@ -159,26 +133,14 @@ async fn pause_and_unpause() {
     assert_eq!(container.state().await.unwrap(), ContainerState::Paused);
     let paused = container.exec(Exec::new(["true"])).await.unwrap_err();
     assert!(std::error::Error::source(&paused).is_some(), "{paused}");
-    let silent = container
-        .logs()
-        .wait("tick")
-        .times(5)
-        .since_now()
-        .timeout(Duration::from_millis(500))
-        .await;
+    let silent = container.logs().wait("tick").times(5).since_now().timeout(Duration::from_millis(500)).await;
     assert!(matches!(silent, Err(Error::Timeout(_))));
     container.unpause().await.unwrap();
     container.logs().wait("tick").times(5).since_now().await.unwrap();
     // A frozen container can be killed, and removed.
     container.pause().await.unwrap();
-    timeout(SOON, container.kill(&Signal::KILL))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        timeout(SOON, container.wait_exit()).await.unwrap(),
-        ExitStatus::Code(137)
-    );
+    timeout(SOON, container.kill(&Signal::KILL)).await.unwrap().unwrap();
+    assert_eq!(timeout(SOON, container.wait_exit()).await.unwrap(), ExitStatus::Code(137));
     container.start().await.unwrap();
     container.pause().await.unwrap();
     timeout(SOON, container.remove()).await.unwrap().unwrap();
@@ -195,11 +157,7 @@ async fn exec_keeps_its_streams_apart() {
         .working_dir("/etc");
     let output = container.exec(both).await.unwrap();
     assert_eq!(
-        (
-            output.code,
-            output.stdout_text().unwrap().as_str(),
-            output.stderr_text().as_str()
-        ),
+        (output.code, output.stdout_text().unwrap().as_str(), output.stderr_text().as_str()),
         (5, "hello\nredis\n", "/etc\n")
     );
     let binary = Exec::new(["sh", "-c", "printf '\\001\\000\\377'; exit 127"]);
@@ -221,10 +179,7 @@ async fn a_container_that_dies_while_waited_for_is_an_error_at_once() {
     let container = started(&docker, script("c", "echo ImportError: celery >&2; exit 1")).await;
     let wait = timeout(SOON, container.logs().wait_for("ready")).await.unwrap();
     let text = wait.unwrap_err().to_string();
-    assert!(
-        text.contains("exited with code 1") && text.contains("| ImportError: celery"),
-        "{text}"
-    );
+    assert!(text.contains("exited with code 1") && text.contains("| ImportError: celery"), "{text}");
     container.remove().await.unwrap();
 }
 
@@ -258,10 +213,7 @@ async fn a_start_of_what_runs_does_nothing() {
 async fn a_cancelled_start_can_be_repeated() {
     let docker = docker().await;
     for step in [0, 1, 2, 4, 8, 20, 60, 150] {
-        let container = docker
-            .create(script("c", "echo ready; exec sleep 60"))
-            .await
-            .unwrap();
+        let container = docker.create(script("c", "echo ready; exec sleep 60")).await.unwrap();
         let _ = timeout(Duration::from_millis(step), container.start()).await;
         timeout(SOON, container.start()).await.unwrap().unwrap();
         container.logs().wait_for("ready").await.unwrap();

@@ -22,9 +22,7 @@ async fn docker() -> Docker {
 
 /// A container that runs a shell script.
 fn script(name: &str, script: &str) -> ContainerSpec {
-    ContainerSpec::new(name, redis_image())
-        .command(["sh", "-c", script])
-        .user("root")
+    ContainerSpec::new(name, redis_image()).command(["sh", "-c", script]).user("root")
 }
 
 /// Redis, whichever of the two images there is.
@@ -46,8 +44,5 @@ fn unique(kind: &str) -> String {
 /// The containers of that name in the setup.
 async fn containers_named(docker: &Docker, name: &str) -> Vec<Leftover> {
     let left = docker.leftovers(&Filter::All).await.unwrap();
-    left.containers
-        .into_iter()
-        .filter(|container| container.name.ends_with(name))
-        .collect()
+    left.containers.into_iter().filter(|container| container.name.ends_with(name)).collect()
 }

@@ -15,16 +15,8 @@ async fn names_resolve_and_come_back_after_a_cut() {
         .alias("redis.example")
         .network(network.clone());
     let redis = started(&docker, redis).await;
-    redis
-        .logs()
-        .wait_for("Ready to accept connections")
-        .await
-        .unwrap();
-    let other = started(
-        &docker,
-        script("worker-1", "exec sleep 60").network(network.clone()),
-    )
-    .await;
+    redis.logs().wait_for("Ready to accept connections").await.unwrap();
+    let other = started(&docker, script("worker-1", "exec sleep 60").network(network.clone())).await;
     let reaches = async |name: &str| {
         let ping = Exec::new(["timeout", "5", "redis-cli", "-h", name, "ping"]);
         other.exec(ping).await.unwrap().stdout == b"PONG\n"

@@ -56,9 +56,7 @@ async fn server(script: Vec<(&'static str, Option<String>)>) -> ConnectionUrl {
 
 fn stored(flags: u32, value: &str) -> Option<String> {
     let length = value.len();
-    Some(format!(
-        "VALUE celery-task-meta-7 {flags} {length}\r\n{value}\r\nEND\r\n"
-    ))
+    Some(format!("VALUE celery-task-meta-7 {flags} {length}\r\n{value}\r\nEND\r\n"))
 }
 
 const GET: &str = "get celery-task-meta-7";
@@ -107,9 +105,7 @@ async fn a_server_that_stays_away_is_an_error_after_thirty_seconds() {
     let error = MemcachedStoreFactory.connect(Arc::new(url)).await.unwrap_err();
     assert!(begin.elapsed() >= PATIENCE && begin.elapsed() < PATIENCE * 2);
     assert!(
-        error
-            .to_string()
-            .contains(&format!("connect at cache+memcached://127.0.0.1:{port}/")),
+        error.to_string().contains(&format!("connect at cache+memcached://127.0.0.1:{port}/")),
         "{error}"
     );
 }
