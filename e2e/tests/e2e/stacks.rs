@@ -34,3 +34,8 @@ pub(crate) fn patient_with_memcached(builder: SetupBuilder) -> SetupBuilder {
     let options = PyValue::dict([("retry_attempts", 2)]);
     builder.worker(Worker::default().config("cache_backend_options", options))
 }
+
+/// A worker as plain `celery worker` is.
+pub(crate) fn plain(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(Worker::default().mingle(true).gossip(true))
+}

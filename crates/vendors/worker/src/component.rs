@@ -19,6 +19,7 @@ const DEFAULT_QUEUE: &str = "celery";
 /// | [`queue`](Self::queue) | `celery` |
 /// | [`log_level`](Self::log_level) | `INFO` |
 /// | [`pool`](Self::pool), [`concurrency`](Self::concurrency) | Celery's: `prefork`, one process per CPU |
+/// | [`mingle`](Self::mingle), [`gossip`](Self::gossip) | off; Celery's own default is on |
 ///
 /// ```
 /// use testcelery_codegen::PyModule;
@@ -30,7 +31,7 @@ const DEFAULT_QUEUE: &str = "celery";
 ///     .queue("fast")
 ///     .concurrency(1)
 ///     .config("task_acks_late", true)
-///     .arg("--without-gossip");
+///     .arg("--without-heartbeat");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -46,6 +47,8 @@ pub struct Worker {
     pub(crate) log_level: String,
     pub(crate) concurrency: Option<u32>,
     pub(crate) pool: Option<String>,
+    pub(crate) mingle: bool,
+    pub(crate) gossip: bool,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, Secret)>,
     pub(crate) content: InitialContent,
@@ -65,6 +68,8 @@ impl Default for Worker {
             log_level: "INFO".to_owned(),
             concurrency: None,
             pool: None,
+            mingle: false,
+            gossip: false,
             args: Vec::new(),
             env: Vec::new(),
             content: InitialContent::default(),
@@ -156,7 +161,22 @@ impl Worker {
         self
     }
 
-    /// Adds an argument to `celery worker`, as `--without-mingle`. What a method of its own sets is refused.
+    /// Whether it asks other workers for revoked tasks and clocks when it starts. Off by default, where Celery has it on: it waits a whole
+    /// second for answers, and the workers of a fresh stack have nothing to tell each other.
+    #[must_use]
+    pub fn mingle(mut self, mingle: bool) -> Self {
+        self.mingle = mingle;
+        self
+    }
+
+    /// Whether it listens to the events of other workers. Off by default, where Celery has it on.
+    #[must_use]
+    pub fn gossip(mut self, gossip: bool) -> Self {
+        self.gossip = gossip;
+        self
+    }
+
+    /// Adds an argument to `celery worker`, as `--without-heartbeat`. What a method of its own sets is refused.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());

@@ -69,6 +69,8 @@ impl Worker {
         command.push(format!("--queues={}", self.queues.join(",")));
         command.extend(self.concurrency.map(|concurrency| format!("--concurrency={concurrency}")));
         command.extend(self.pool.as_ref().map(|pool| format!("--pool={pool}")));
+        let without = [("--without-mingle", self.mingle), ("--without-gossip", self.gossip)];
+        command.extend(without.iter().filter(|(_, wanted)| !wanted).map(|(arg, _)| (*arg).to_owned()));
         command.extend(self.args.iter().cloned());
         command
     }
@@ -115,7 +117,8 @@ mod tests {
             .log_level("debug")
             .concurrency(2)
             .pool("threads")
-            .arg("--without-mingle")
+            .mingle(true)
+            .arg("--without-heartbeat")
             .env("TOKEN", "hunter2")
             .tasks(PyModule::source("tests.tasks", ""));
         let spec = worker.plan(&context()).unwrap().spec;
