@@ -23,11 +23,7 @@ const IMAGES: [&str; 2] = ["testcelery/", "testcelery-peer/"];
 impl Clean {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let docker = Docker::connect().await?;
-        let images = if self.images {
-            images(&docker).await?
-        } else {
-            Vec::new()
-        };
+        let images = if self.images { images(&docker).await? } else { Vec::new() };
         if self.check {
             return self.report(&docker, &images).await;
         }
@@ -58,10 +54,7 @@ impl Clean {
             return Ok(ExitCode::SUCCESS);
         }
         let images = if self.images { " --images" } else { "" };
-        ui::line(format_args!(
-            "{} left behind; `cargo xtask clean{images}` removes it",
-            found.len()
-        ));
+        ui::line(format_args!("{} left behind; `cargo xtask clean{images}` removes it", found.len()));
         Ok(ExitCode::FAILURE)
     }
 }
@@ -71,7 +64,5 @@ async fn images(docker: &Docker) -> anyhow::Result<Vec<String>> {
     let mut images = docker.images().await?;
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
     let references = images.into_iter().flat_map(|image| image.references);
-    Ok(references
-        .filter(|reference| IMAGES.iter().any(|prefix| reference.starts_with(prefix)))
-        .collect())
+    Ok(references.filter(|reference| IMAGES.iter().any(|prefix| reference.starts_with(prefix))).collect())
 }

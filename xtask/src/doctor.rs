@@ -37,11 +37,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         }
     }
     let well = findings.iter().all(|finding| finding.hint.is_none());
-    Ok(if well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn examine(docker: &Docker) -> anyhow::Result<Vec<Finding>> {
@@ -58,19 +54,13 @@ async fn examine(docker: &Docker) -> anyhow::Result<Vec<Finding>> {
         ),
     ];
     for wanted in images::all()? {
-        let present = (
-            docker.has_image(&wanted.reference).await?,
-            docker.has_image(&wanted.substitute).await?,
-        );
+        let present =
+            (docker.has_image(&wanted.reference).await?, docker.has_image(&wanted.substitute).await?);
         findings.push(image(&wanted, present));
     }
     let worker = images::worker()?;
     let present = docker.has_image(worker.name()).await?;
-    let text = format!(
-        "{} is {}",
-        worker.name(),
-        if present { "present" } else { "absent" }
-    );
+    let text = format!("{} is {}", worker.name(), if present { "present" } else { "absent" });
     findings.push(finding("image", text, (!present).then(images_hint)));
     findings.push(leftovers(&docker.leftovers(&Filter::All).await?));
     findings.push(networks(docker.free_networks().await?));
@@ -86,30 +76,20 @@ fn images_hint() -> String {
 }
 
 fn image(wanted: &Wanted, present: (bool, bool)) -> Finding {
-    let Wanted {
-        reference,
-        substitute,
-        ..
-    } = wanted;
+    let Wanted { reference, substitute, .. } = wanted;
     match present {
         (true, _) => finding("image", format!("{reference} is present"), None),
-        (false, true) => finding(
-            "image",
-            format!("{reference} is absent, {substitute} is used instead"),
-            None,
-        ),
-        (false, false) => finding(
-            "image",
-            format!("{reference} is absent, and so is {substitute}"),
-            Some(images_hint()),
-        ),
+        (false, true) => {
+            finding("image", format!("{reference} is absent, {substitute} is used instead"), None)
+        }
+        (false, false) => {
+            finding("image", format!("{reference} is absent, and so is {substitute}"), Some(images_hint()))
+        }
     }
 }
 
 fn leftovers(found: &Leftovers) -> Finding {
-    let all = [&found.containers, &found.networks, &found.volumes]
-        .into_iter()
-        .flatten();
+    let all = [&found.containers, &found.networks, &found.volumes].into_iter().flatten();
     let (used, left): (Vec<_>, Vec<_>) =
         all.partition(|thing| thing.owner.as_ref().is_some_and(|owner: &Owner| !owner.is_dead()));
     let text = match (left.len(), used.len()) {

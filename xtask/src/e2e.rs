@@ -27,11 +27,7 @@ pub(crate) struct E2e {
 
 impl Default for E2e {
     fn default() -> Self {
-        Self {
-            filter: None,
-            jobs: None,
-            repeat: NonZeroUsize::MIN,
-        }
+        Self { filter: None, jobs: None, repeat: NonZeroUsize::MIN }
     }
 }
 
@@ -39,14 +35,8 @@ impl Default for E2e {
 pub(crate) fn suites() -> Vec<Suite> {
     vec![
         // Its own tests of the daemon are ignored in `cargo test`.
-        Suite {
-            package: "testcelery-docker".to_owned(),
-            which: Which::IgnoredOnly,
-        },
-        Suite {
-            package: "testcelery-e2e".to_owned(),
-            which: Which::All,
-        },
+        Suite { package: "testcelery-docker".to_owned(), which: Which::IgnoredOnly },
+        Suite { package: "testcelery-e2e".to_owned(), which: Which::All },
     ]
 }
 
@@ -58,12 +48,7 @@ pub(crate) fn examples() -> anyhow::Result<Vec<Suite>> {
         .workspace_packages()
         .into_iter()
         .filter(|package| package.manifest_path.starts_with(&folder));
-    Ok(examples
-        .map(|package| Suite {
-            package: package.name.to_string(),
-            which: Which::All,
-        })
-        .collect())
+    Ok(examples.map(|package| Suite { package: package.name.to_string(), which: Which::All }).collect())
 }
 
 /// What a run of tests with a stack gave.
@@ -91,11 +76,7 @@ impl E2e {
         if finished.leaks.is_empty() {
             ui::line("nothing is left behind");
         }
-        Ok(if finished.is_good() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(if finished.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Ensures images, then builds, lists and runs the tests of these packages, and looks for what they left behind.
@@ -106,16 +87,10 @@ impl E2e {
         let cases = self.cases(suites).await?;
         let cores = || std::thread::available_parallelism().ok();
         let jobs = self.jobs.or_else(cores).unwrap_or(NonZeroUsize::MIN);
-        let settings = Settings {
-            jobs,
-            environment: &session::environment(),
-        };
+        let settings = Settings { jobs, environment: &session::environment() };
         let totals = runner::run_all(&cases, &settings).await;
         let leaks = session::leaks(&docker).await?;
-        Ok(Finished {
-            totals: totals?,
-            leaks,
-        })
+        Ok(Finished { totals: totals?, leaks })
     }
 
     async fn cases(&self, suites: &[Suite]) -> anyhow::Result<Vec<Case>> {

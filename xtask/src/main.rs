@@ -1,9 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool speaks through both"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through both")]
 
 mod bench;
 mod clean;

@@ -26,10 +26,7 @@ impl Group {
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("could not start `{}`", shown(command)))?;
-        let leader = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Self { child, leader })
     }
 
@@ -88,23 +85,14 @@ pub(crate) async fn capture(command: &mut Command) -> anyhow::Result<Output> {
     let mut sink = Sink::new()?;
     sink.attach(command)?;
     let status = Group::spawn(command)?.wait().await?;
-    Ok(Output {
-        status,
-        text: sink.text()?,
-        took: started.elapsed(),
-    })
+    Ok(Output { status, text: sink.text()?, took: started.elapsed() })
 }
 
 /// Runs a command that has to succeed, and gives its output.
 pub(crate) async fn succeed(command: &mut Command) -> anyhow::Result<String> {
     let output = capture(command).await?;
     if !output.status.success() {
-        bail!(
-            "`{}` failed ({}):\n{}",
-            shown(command),
-            output.status,
-            output.text.trim_end()
-        );
+        bail!("`{}` failed ({}):\n{}", shown(command), output.status, output.text.trim_end());
     }
     Ok(output.text)
 }
@@ -116,9 +104,7 @@ pub(crate) struct Sink(File);
 impl Sink {
     /// A new, empty one, without a name.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self(
-            tempfile::tempfile().context("could not create a temporary file")?,
-        ))
+        Ok(Self(tempfile::tempfile().context("could not create a temporary file")?))
     }
 
     /// Makes a command write into it.
@@ -143,10 +129,7 @@ pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -161,34 +144,23 @@ mod tests {
 
     #[tokio::test]
     async fn both_outputs_are_captured_in_order() {
-        let output = capture(&mut sh("echo one; echo two >&2; echo three; exit 3"))
-            .await
-            .unwrap();
+        let output = capture(&mut sh("echo one; echo two >&2; echo three; exit 3")).await.unwrap();
         assert_eq!(output.text, "one\ntwo\nthree\n");
         assert_eq!(output.status.code(), Some(3));
     }
 
     #[tokio::test]
     async fn a_command_that_has_to_succeed_says_how_it_failed() {
-        let error = succeed(&mut sh("echo because; exit 4"))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("exit status: 4") && error.contains("because"),
-            "{error}"
-        );
+        let error = succeed(&mut sh("echo because; exit 4")).await.unwrap_err().to_string();
+        assert!(error.contains("exit status: 4") && error.contains("because"), "{error}");
     }
 
     #[tokio::test]
     async fn a_group_that_takes_too_long_is_killed_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
-        let mut group = Group::spawn(&mut sh(&format!(
-            "sleep 60 & echo $! >{}; wait",
-            pid_file.display()
-        )))
-        .unwrap();
+        let mut group =
+            Group::spawn(&mut sh(&format!("sleep 60 & echo $! >{}; wait", pid_file.display()))).unwrap();
         let ended = group.wait_at_most(Duration::from_millis(300)).await.unwrap();
         assert!(ended.is_none());
         let pid = std::fs::read_to_string(pid_file).unwrap();

@@ -68,10 +68,6 @@ pub(crate) fn names(leftovers: &Leftovers) -> Vec<String> {
         ("network", &leftovers.networks),
         ("volume", &leftovers.volumes),
     ];
-    let lines = kinds
-        .into_iter()
-        .flat_map(|(kind, things)| things.iter().map(move |thing| (kind, thing)));
-    lines
-        .map(|(kind, thing)| format!("{kind} {} (session {})", thing.name, thing.session))
-        .collect()
+    let lines = kinds.into_iter().flat_map(|(kind, things)| things.iter().map(move |thing| (kind, thing)));
+    lines.map(|(kind, thing)| format!("{kind} {} (session {})", thing.name, thing.session)).collect()
 }

@@ -23,9 +23,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     let examples = e2e::examples()?;
     let mut total = Total::default();
 
-    total
-        .command("format", workspace::cargo(&["fmt", "--all", "--check"]))
-        .await?;
+    total.command("format", workspace::cargo(&["fmt", "--all", "--", "--check", "-l"])).await?;
     total
         .command(
             "clippy",
@@ -34,21 +32,13 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         .await?;
     let started = Instant::now();
     let violations = tidy::check().await?;
-    total.step(
-        "tidy",
-        started.elapsed(),
-        violations.is_empty(),
-        &lines(&violations),
-    );
+    total.step("tidy", started.elapsed(), violations.is_empty(), &lines(&violations));
     total.unit(unit_tests(&examples)).await?;
     let mut docs = workspace::cargo(&["doc", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     total.command("docs", docs).await?;
     total
-        .command(
-            "package",
-            workspace::cargo(&["package", "--workspace", "--no-verify", "--allow-dirty"]),
-        )
+        .command("package", workspace::cargo(&["package", "--workspace", "--no-verify", "--allow-dirty"]))
         .await?;
     total.e2e(examples).await;
 
@@ -56,19 +46,13 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         ui::line(format_args!("FAILED   {failure}"));
     }
     ui::line(format_args!("{} passed, {} failed", total.passed, total.failed));
-    Ok(if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Unit tests, documentation tests, and whatever else needs no stack.
 fn unit_tests(examples: &[Suite]) -> Command {
     let mut cargo = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
-    let with_stack = e2e::suites()
-        .into_iter()
-        .filter(|suite| suite.which == Which::All);
+    let with_stack = e2e::suites().into_iter().filter(|suite| suite.which == Which::All);
     for suite in with_stack.chain(examples.iter().cloned()) {
         cargo.args(["--exclude", suite.package.as_str()]);
     }
@@ -162,10 +146,7 @@ impl Total {
         if leaks.is_empty() {
             self.passed += 1;
         } else {
-            self.fail(
-                1,
-                format!("{STEP}: left behind, and removed now: {}", leaks.join(", ")),
-            );
+            self.fail(1, format!("{STEP}: left behind, and removed now: {}", leaks.join(", ")));
         }
     }
 
@@ -176,10 +157,7 @@ impl Total {
 
     fn row(&self, name: &str, passed: bool, took: Duration, summary: &str) {
         let status = if passed { "ok" } else { "FAILED" };
-        let line = format!(
-            "{status:7}  {name:NAME$}  {:>6.1} s  {summary}",
-            took.as_secs_f64()
-        );
+        let line = format!("{status:7}  {name:NAME$}  {:>6.1} s  {summary}", took.as_secs_f64());
         ui::line(line.trim_end());
     }
 }

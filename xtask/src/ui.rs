@@ -46,21 +46,13 @@ pub(crate) struct Progress {
 impl Progress {
     /// Something of unknown length.
     pub(crate) fn spinner(label: impl Into<String>) -> Self {
-        Self::start(
-            label.into(),
-            ProgressBar::new_spinner(),
-            "{spinner} {prefix} {elapsed}  {wide_msg}",
-        )
+        Self::start(label.into(), ProgressBar::new_spinner(), "{spinner} {prefix} {elapsed}  {wide_msg}")
     }
 
     /// So many pieces.
     pub(crate) fn bar(label: impl Into<String>, pieces: usize) -> Self {
         let bar = ProgressBar::new(u64::try_from(pieces).unwrap_or(u64::MAX));
-        Self::start(
-            label.into(),
-            bar,
-            "{prefix} [{bar:32}] {pos}/{len} {elapsed}  {wide_msg}",
-        )
+        Self::start(label.into(), bar, "{prefix} [{bar:32}] {pos}/{len} {elapsed}  {wide_msg}")
     }
 
     fn start(label: String, bar: ProgressBar, template: &str) -> Self {
@@ -76,11 +68,7 @@ impl Progress {
             eprintln!("{label} ...");
             ProgressBar::hidden()
         };
-        Self {
-            bar,
-            label,
-            started: Instant::now(),
-        }
+        Self { bar, label, started: Instant::now() }
     }
 
     /// What is being done right now; shown on a terminal only.

@@ -73,15 +73,9 @@ async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
     images::ensure(&docker, false).await?;
     session::sweep(&docker).await?;
     let peer = Peer::install(peer_environment(&docker).await?).await?;
-    let suite = Suite {
-        package: OURS.to_owned(),
-        which: Which::All,
-    };
+    let suite = Suite { package: OURS.to_owned(), which: Which::All };
     let cases = runner::list(&runner::build(&[suite]).await?).await?;
-    let settings = Settings {
-        jobs: NonZeroUsize::MIN,
-        environment: &session::environment(),
-    };
+    let settings = Settings { jobs: NonZeroUsize::MIN, environment: &session::environment() };
 
     let mut sides: Vec<(Side, Side)> = BROKERS.iter().map(|_| Default::default()).collect();
     let progress = ui::Progress::bar("measuring", (runs + 1) * BROKERS.len() * 2);
@@ -91,12 +85,7 @@ async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
             let case = case_of(&cases, broker)?;
             let row = runner::run_one(case, &settings).await?;
             if row.outcome != Outcome::Passed {
-                bail!(
-                    "{} did not pass: {:?}\n{}",
-                    row.name,
-                    row.outcome,
-                    row.output.trim_end()
-                );
+                bail!("{} did not pass: {:?}\n{}", row.name, row.outcome, row.output.trim_end());
             }
             let report = row.report.as_ref().and_then(runner::Report::total);
             let test = report.with_context(|| format!("{} did not report its times", row.name))?;
@@ -118,11 +107,7 @@ async fn startup(runs: usize) -> anyhow::Result<ExitCode> {
     for leak in &leaks {
         ui::line(format_args!("left behind, and removed now: {leak}"));
     }
-    Ok(if leaks.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The peer runs the same images, and what it makes belongs to our session.
@@ -136,14 +121,7 @@ async fn peer_environment(docker: &Docker) -> anyhow::Result<Vec<(&'static str, 
             _ => continue,
         };
         let official = docker.has_image(&wanted.reference).await?;
-        environment.push((
-            variable,
-            if official {
-                wanted.reference
-            } else {
-                wanted.substitute
-            },
-        ));
+        environment.push((variable, if official { wanted.reference } else { wanted.substitute }));
     }
     Ok(environment)
 }
@@ -167,24 +145,9 @@ fn print(runs: usize, sides: &[(Side, Side)]) {
     ));
     for (broker, (ours, theirs)) in BROKERS.iter().zip(sides) {
         let name = format!("{broker} + redis");
-        row(
-            &format!("{name}, test, s"),
-            &ours.test,
-            &theirs.test,
-            Some(MOST_RATIO),
-        );
-        row(
-            &format!("{name}, process, s"),
-            &ours.process,
-            &theirs.process,
-            None,
-        );
-        row(
-            &format!("{name}, memory, MiB"),
-            &ours.peak_mib,
-            &theirs.peak_mib,
-            None,
-        );
+        row(&format!("{name}, test, s"), &ours.test, &theirs.test, Some(MOST_RATIO));
+        row(&format!("{name}, process, s"), &ours.process, &theirs.process, None);
+        row(&format!("{name}, memory, MiB"), &ours.peak_mib, &theirs.peak_mib, None);
         if let Some(mib) = ours.peak_mib.median() {
             ui::line(format_args!("{:28}  {}", "", verdict(mib, MOST_MIB, "MiB")));
         }
@@ -194,9 +157,7 @@ fn print(runs: usize, sides: &[(Side, Side)]) {
 fn row(name: &str, ours: &Samples, theirs: &Samples, most: Option<f64>) {
     let ratio = ratio(ours, theirs);
     let shown = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-    let goal = ratio
-        .zip(most)
-        .map(|(ratio, most)| verdict(ratio, most, "of the peer's time"));
+    let goal = ratio.zip(most).map(|(ratio, most)| verdict(ratio, most, "of the peer's time"));
     let line = format!(
         "{name:28}  {:>22}  {:>22}  {shown:>6}  {}",
         ours.shown(),
@@ -207,36 +168,21 @@ fn row(name: &str, ours: &Samples, theirs: &Samples, most: Option<f64>) {
 }
 
 fn verdict(value: f64, most: f64, unit: &str) -> String {
-    format!(
-        "goal: at most {most} {unit}, {}",
-        if value <= most { "met" } else { "MISSED" }
-    )
+    format!("goal: at most {most} {unit}, {}", if value <= most { "met" } else { "MISSED" })
 }
 
 async fn print_crates() -> anyhow::Result<()> {
-    let mut tree = workspace::cargo(&[
-        "tree",
-        "--edges",
-        "normal",
-        "--package",
-        "testcelery",
-        "--prefix",
-        "none",
-    ]);
+    let mut tree =
+        workspace::cargo(&["tree", "--edges", "normal", "--package", "testcelery", "--prefix", "none"]);
     let count = crates(&process::succeed(&mut tree).await?);
     let met = if count < MOST_CRATES { "met" } else { "MISSED" };
-    ui::line(format_args!(
-        "\ncrates under the facade: {count}, goal: under {MOST_CRATES}, {met}"
-    ));
+    ui::line(format_args!("\ncrates under the facade: {count}, goal: under {MOST_CRATES}, {met}"));
     Ok(())
 }
 
 /// The different crates in the output of `cargo tree --prefix none`, which repeats some with a `(*)`.
 fn crates(tree: &str) -> usize {
-    let lines = tree
-        .lines()
-        .map(|line| line.trim_end_matches(" (*)").trim())
-        .filter(|line| !line.is_empty());
+    let lines = tree.lines().map(|line| line.trim_end_matches(" (*)").trim()).filter(|line| !line.is_empty());
     lines.collect::<std::collections::BTreeSet<_>>().len()
 }
 

@@ -53,15 +53,8 @@ impl Peer {
             .await
             .context("the peer needs python3 with its venv module (package `python3-venv` on Debian)")?;
         let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&requirements);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&requirements);
         process::succeed(&mut pip).await?;
         std::fs::write(&stamp, wanted)?;
         progress.done("installed into a virtual environment");
@@ -89,20 +82,13 @@ impl Peer {
         let lines = std::fs::read_to_string(&report).unwrap_or_default();
         let process = started.elapsed().saturating_sub(image_time(&lines));
         match (status, test_time(&lines)) {
-            (Some(status), Some(test)) if status.success() => Ok(Run {
-                test,
-                process,
-                peak_kib,
-            }),
+            (Some(status), Some(test)) if status.success() => Ok(Run { test, process, peak_kib }),
             (status, _) => {
                 let how = status.map_or_else(
                     || format!("killed after {} s", LIMIT.as_secs()),
                     |status| status.to_string(),
                 );
-                bail!(
-                    "pytest-celery's test did not pass ({how}):\n{}",
-                    sink.text()?.trim_end()
-                )
+                bail!("pytest-celery's test did not pass ({how}):\n{}", sink.text()?.trim_end())
             }
         }
     }
@@ -121,10 +107,7 @@ struct Phase {
 
 /// Setup, call and teardown together; `None` unless there is exactly one of each and all have passed.
 fn test_time(lines: &str) -> Option<Duration> {
-    let phases: Vec<Phase> = phases(lines)?
-        .into_iter()
-        .filter(|phase| !phase.nodeid.is_empty())
-        .collect();
+    let phases: Vec<Phase> = phases(lines)?.into_iter().filter(|phase| !phase.nodeid.is_empty()).collect();
     let whole = phases.len() == 3 && phases.iter().all(|phase| phase.outcome == "passed");
     whole.then(|| seconds(&phases)).flatten()
 }
@@ -132,18 +115,12 @@ fn test_time(lines: &str) -> Option<Duration> {
 /// The build of the worker image: the line that belongs to no test.
 fn image_time(lines: &str) -> Duration {
     let phases = phases(lines).unwrap_or_default();
-    let image: Vec<Phase> = phases
-        .into_iter()
-        .filter(|phase| phase.nodeid.is_empty())
-        .collect();
+    let image: Vec<Phase> = phases.into_iter().filter(|phase| phase.nodeid.is_empty()).collect();
     seconds(&image).unwrap_or_default()
 }
 
 fn phases(lines: &str) -> Option<Vec<Phase>> {
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).ok())
-        .collect()
+    lines.lines().map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn seconds(phases: &[Phase]) -> Option<Duration> {
@@ -163,29 +140,16 @@ mod tests {
     #[test]
     fn a_test_takes_its_three_phases() {
         let image = "{\"nodeid\":\"\",\"when\":\"image\",\"outcome\":\"passed\",\"duration\":9}\n";
-        let phases = [
-            line("setup", "passed", 3.5),
-            line("call", "passed", 0.25),
-            line("teardown", "passed", 1.25),
-        ];
-        assert_eq!(
-            test_time(&format!("{image}{}", phases.concat())),
-            Some(Duration::from_secs(5))
-        );
+        let phases =
+            [line("setup", "passed", 3.5), line("call", "passed", 0.25), line("teardown", "passed", 1.25)];
+        assert_eq!(test_time(&format!("{image}{}", phases.concat())), Some(Duration::from_secs(5)));
         assert_eq!(test_time(&phases[..2].concat()), None, "no teardown");
         assert_eq!(
-            test_time(
-                &[&phases[0], &line("call", "failed", 1.0), &phases[2]]
-                    .map(String::as_str)
-                    .concat()
-            ),
+            test_time(&[&phases[0], &line("call", "failed", 1.0), &phases[2]].map(String::as_str).concat()),
             None
         );
         assert_eq!(test_time(&phases.concat().repeat(2)), None, "two tests");
         assert_eq!(test_time(""), None);
-        assert_eq!(
-            image_time(&format!("{image}{}", phases.concat())),
-            Duration::from_secs(9)
-        );
+        assert_eq!(image_time(&format!("{image}{}", phases.concat())), Duration::from_secs(9));
     }
 }

@@ -32,10 +32,7 @@ impl Present {
     fn of(images: &[ImageInfo]) -> Self {
         let named = images.iter().flat_map(|image| {
             let content = image.labels.get(CONTENT);
-            image
-                .references
-                .iter()
-                .map(move |reference| (reference.clone(), content.cloned()))
+            image.references.iter().map(move |reference| (reference.clone(), content.cloned()))
         });
         Self(named.collect())
     }
@@ -63,11 +60,7 @@ pub(super) async fn ensure_base(docker: &Docker) -> anyhow::Result<()> {
     let archive = folder.path().join("rootfs.tar");
     rootfs::make(&archive).await?;
     docker.import_image(&archive, ROOTFS).await?;
-    run(
-        docker,
-        &labelled(BASE, BASE_DOCKERFILE, &base_content()).arg("BASE", ROOTFS),
-    )
-    .await?;
+    run(docker, &labelled(BASE, BASE_DOCKERFILE, &base_content()).arg("BASE", ROOTFS)).await?;
     docker.remove_image(ROOTFS).await?;
     Ok(())
 }
@@ -80,9 +73,7 @@ pub(super) async fn build(docker: &Docker, wanted: &Wanted) -> anyhow::Result<()
 
 async fn run(docker: &Docker, build: &Build) -> anyhow::Result<()> {
     let bar = ui::Progress::spinner(format!("building {}", build.tag));
-    docker
-        .build(build, &|progress| bar.detail(shown(progress)))
-        .await?;
+    docker.build(build, &|progress| bar.detail(shown(progress))).await?;
     bar.done("built");
     Ok(())
 }
@@ -99,10 +90,7 @@ fn shown(progress: Progress) -> String {
 /// The label comes last: it changes whenever anything else does, and invalidates no step.
 fn labelled(tag: &str, dockerfile: &str, content: &str) -> Build {
     let mut context = FileTree::new();
-    context.insert(
-        "Dockerfile",
-        format!("{}\nLABEL {CONTENT}={content}\n", dockerfile.trim_end()),
-    );
+    context.insert("Dockerfile", format!("{}\nLABEL {CONTENT}={content}\n", dockerfile.trim_end()));
     Build::new(tag, context)
 }
 
@@ -129,17 +117,12 @@ mod tests {
 
     #[test]
     fn a_changed_recipe_is_not_current() {
-        let present = Present(HashMap::from([
-            ("a:1".to_owned(), Some(hash(["one"]))),
-            ("b:1".to_owned(), None),
-        ]));
+        let present =
+            Present(HashMap::from([("a:1".to_owned(), Some(hash(["one"]))), ("b:1".to_owned(), None)]));
         assert!(present.has("b:1") && !present.has("c:1"));
         assert!(present.has_content("a:1", &hash(["one"])));
         assert!(!present.has_content("a:1", &hash(["two"])));
-        assert!(
-            !present.has_content("b:1", &hash(["one"])),
-            "made by somebody else"
-        );
+        assert!(!present.has_content("b:1", &hash(["one"])), "made by somebody else");
     }
 
     #[test]
@@ -150,9 +133,6 @@ mod tests {
     #[test]
     fn the_label_is_the_last_step() {
         let build = labelled("a:1", "FROM x\nRUN y\n", "abc");
-        assert_eq!(
-            build.context.text("Dockerfile"),
-            Some("FROM x\nRUN y\nLABEL testcelery.content=abc\n")
-        );
+        assert_eq!(build.context.text("Dockerfile"), Some("FROM x\nRUN y\nLABEL testcelery.content=abc\n"));
     }
 }

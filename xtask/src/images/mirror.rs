@@ -15,10 +15,7 @@ pub(super) fn configured() -> String {
         files.extend(parts);
     }
     let texts = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
-    texts
-        .filter_map(|text| archive(&text))
-        .next()
-        .unwrap_or_else(|| DEFAULT.to_owned())
+    texts.filter_map(|text| archive(&text)).next().unwrap_or_else(|| DEFAULT.to_owned())
 }
 
 /// The archive in one file of either format of sources.list(5): the first address whose path ends in `/debian`. Security and

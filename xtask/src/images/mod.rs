@@ -60,9 +60,8 @@ pub(crate) async fn ensure(docker: &Docker, from_debian: bool) -> anyhow::Result
 /// is begun as soon as its base is there.
 async fn build(docker: &Docker, wanted: Vec<Wanted>) -> anyhow::Result<()> {
     debian::ensure_base(docker).await?;
-    let (python, servers): (Vec<_>, Vec<_>) = wanted
-        .into_iter()
-        .partition(|wanted| wanted.recipe == wanted::PYTHON);
+    let (python, servers): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|wanted| wanted.recipe == wanted::PYTHON);
     let worker = async {
         try_join_all(python.iter().map(|python| debian::build(docker, python))).await?;
         ensure_worker(docker).await
@@ -98,20 +97,14 @@ async fn missing(docker: &Docker, from_debian: bool) -> anyhow::Result<Vec<Wante
 async fn pull(docker: &Docker, wanted: Vec<Wanted>) -> Vec<Wanted> {
     let pulled = join_all(wanted.into_iter().map(|wanted| async {
         let bar = ui::Progress::spinner(format!("pulling {}", wanted.reference));
-        let result = docker
-            .pull(&wanted.reference, &|progress| bar.detail(shown(progress)))
-            .await;
+        let result = docker.pull(&wanted.reference, &|progress| bar.detail(shown(progress))).await;
         match result {
             Ok(()) => {
                 bar.done("pulled");
                 None
             }
             Err(error) => {
-                bar.done(format_args!(
-                    "{}; building {} instead",
-                    reason(&error),
-                    wanted.substitute
-                ));
+                bar.done(format_args!("{}; building {} instead", reason(&error), wanted.substitute));
                 Some(wanted)
             }
         }

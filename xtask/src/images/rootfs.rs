@@ -57,20 +57,12 @@ async fn install() -> anyhow::Result<()> {
             "the images are built with mmdebstrap, which is not installed; run `sudo apt-get install {packages}`, or make a registry reachable"
         );
     }
-    ui::note(format_args!(
-        "mmdebstrap is not installed; we are root here, so: apt-get install {packages}"
-    ));
+    ui::note(format_args!("mmdebstrap is not installed; we are root here, so: apt-get install {packages}"));
     let progress = ui::Progress::spinner(format!("apt-get install {packages}"));
-    process::succeed(apt_get().arg("update"))
+    process::succeed(apt_get().arg("update")).await.context("could not install mmdebstrap")?;
+    process::succeed(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(PACKAGES))
         .await
         .context("could not install mmdebstrap")?;
-    process::succeed(
-        apt_get()
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(PACKAGES),
-    )
-    .await
-    .context("could not install mmdebstrap")?;
     progress.done("installed");
     Ok(())
 }

@@ -24,11 +24,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn new(reference: &str, substitute: &str, recipe: &'static str) -> Self {
-        Self {
-            reference: reference.to_owned(),
-            substitute: substitute.to_owned(),
-            recipe,
-        }
+        Self { reference: reference.to_owned(), substitute: substitute.to_owned(), recipe }
     }
 
     /// The Dockerfile of the substitute.
@@ -42,21 +38,9 @@ impl Wanted {
 /// The default image of every component that is not built, and the base of the one that is.
 pub(crate) fn all() -> anyhow::Result<Vec<Wanted>> {
     Ok(vec![
-        Wanted::new(
-            testcelery_rabbitmq::DEFAULT_IMAGE,
-            testcelery_rabbitmq::SUBSTITUTE_IMAGE,
-            "rabbitmq",
-        ),
-        Wanted::new(
-            testcelery_redis::DEFAULT_IMAGE,
-            testcelery_redis::SUBSTITUTE_IMAGE,
-            "redis",
-        ),
-        Wanted::new(
-            testcelery_memcached::DEFAULT_IMAGE,
-            testcelery_memcached::SUBSTITUTE_IMAGE,
-            "memcached",
-        ),
+        Wanted::new(testcelery_rabbitmq::DEFAULT_IMAGE, testcelery_rabbitmq::SUBSTITUTE_IMAGE, "rabbitmq"),
+        Wanted::new(testcelery_redis::DEFAULT_IMAGE, testcelery_redis::SUBSTITUTE_IMAGE, "redis"),
+        Wanted::new(testcelery_memcached::DEFAULT_IMAGE, testcelery_memcached::SUBSTITUTE_IMAGE, "memcached"),
         python(&worker()?)?,
     ])
 }
@@ -68,14 +52,10 @@ pub(crate) fn worker() -> anyhow::Result<Image> {
 }
 
 fn python(worker: &Image) -> anyhow::Result<Wanted> {
-    let ImageSource::Build(build) = &worker.source else {
-        bail!("the worker's image is not built")
-    };
+    let ImageSource::Build(build) = &worker.source else { bail!("the worker's image is not built") };
     let base = build.base.as_deref().context("the worker's image has no base")?;
-    let substitute = base
-        .substitute
-        .as_deref()
-        .context("the base of the worker's image has no substitute")?;
+    let substitute =
+        base.substitute.as_deref().context("the base of the worker's image has no substitute")?;
     Ok(Wanted::new(base.name(), substitute, PYTHON))
 }
 

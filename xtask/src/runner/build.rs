@@ -43,9 +43,7 @@ impl Binary {
     /// A command with the environment that cargo would give it.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
-        command
-            .current_dir(&self.folder)
-            .env("CARGO_MANIFEST_DIR", &self.folder);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command
     }
 }
@@ -69,12 +67,8 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
     let packages = workspace::metadata()?;
     // The whole workspace is selected, because cargo unites the features of what is selected: that way every task uses the same
     // build of the dependencies.
-    let mut cargo = workspace::cargo(&[
-        "test",
-        "--no-run",
-        "--workspace",
-        "--message-format=json-render-diagnostics",
-    ]);
+    let mut cargo =
+        workspace::cargo(&["test", "--no-run", "--workspace", "--message-format=json-render-diagnostics"]);
     for name in test_targets(&packages, suites)? {
         cargo.args(["--test", name]);
     }
@@ -82,10 +76,7 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
     cargo.stdout(messages.try_clone()?).stderr(Stdio::inherit());
     let status = Group::spawn(&mut cargo)?.wait().await?;
     if !status.success() {
-        bail!(
-            "the tests could not be built: `{}` ({status})",
-            process::shown(&cargo)
-        );
+        bail!("the tests could not be built: `{}` ({status})", process::shown(&cargo));
     }
     std::io::Seek::rewind(&mut messages)?;
     let mut binaries = Vec::new();
@@ -100,10 +91,7 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
         let Some(suite) = suites.iter().find(|suite| suite.package == package.name.as_str()) else {
             continue;
         };
-        let folder = package
-            .manifest_path
-            .parent()
-            .map(|folder| folder.as_std_path().to_owned());
+        let folder = package.manifest_path.parent().map(|folder| folder.as_std_path().to_owned());
         binaries.push(Arc::new(Binary {
             name: binary_name(&suite.package, &artifact.target),
             path: path.into_std_path_buf(),
@@ -119,13 +107,9 @@ pub(crate) async fn build(suites: &[Suite]) -> anyhow::Result<Vec<Arc<Binary>>> 
 fn test_targets<'a>(packages: &'a Metadata, suites: &[Suite]) -> anyhow::Result<BTreeSet<&'a str>> {
     let mut names = BTreeSet::new();
     for suite in suites {
-        let package = packages
-            .workspace_packages()
-            .into_iter()
-            .find(|package| package.name.as_str() == suite.package);
-        let targets = package
-            .map(|package| package.targets.as_slice())
-            .unwrap_or_default();
+        let package =
+            packages.workspace_packages().into_iter().find(|package| package.name.as_str() == suite.package);
+        let targets = package.map(|package| package.targets.as_slice()).unwrap_or_default();
         let mut tests = targets.iter().filter(|target| target.is_test()).peekable();
         if tests.peek().is_none() {
             bail!("the package `{}` has no tests in `tests/`", suite.package);
@@ -156,10 +140,7 @@ pub(crate) async fn list(binaries: &[Arc<Binary>]) -> anyhow::Result<Vec<Case>> 
         }
         let listed = process::succeed(&mut command).await?;
         let tests = libtest::names(&listed);
-        cases.extend(tests.into_iter().map(|test| Case {
-            binary: Arc::clone(binary),
-            test,
-        }));
+        cases.extend(tests.into_iter().map(|test| Case { binary: Arc::clone(binary), test }));
     }
     Ok(cases)
 }

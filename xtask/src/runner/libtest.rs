@@ -49,11 +49,7 @@ fn results(output: &str) -> impl Iterator<Item = Counts> {
     found.into_iter().flatten().map(|found| {
         let number = |index| found.get(index).and_then(|digits| digits.as_str().parse().ok());
         let number = |index| number(index).unwrap_or(0);
-        Counts {
-            passed: number(1),
-            failed: number(2),
-            ignored: number(3),
-        }
+        Counts { passed: number(1), failed: number(2), ignored: number(3) }
     })
 }
 
@@ -65,9 +61,7 @@ pub(crate) fn ignored_because<'a>(output: &'a str, test: &str) -> Option<&'a str
 
 /// The names of the tests that failed, from the summary at the end of a run.
 pub(crate) fn failed_names(output: &str) -> Vec<&str> {
-    let failed = output
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    let failed = output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
     failed.collect()
 }
 
@@ -87,41 +81,21 @@ mod tests {
         let output = "test a ... ok\n\
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
             test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s\n";
-        assert_eq!(
-            counts(output),
-            Some(Counts {
-                passed: 7,
-                failed: 2,
-                ignored: 1
-            })
-        );
-        assert_eq!(
-            last_counts(output),
-            Some(Counts {
-                passed: 4,
-                failed: 2,
-                ignored: 0
-            })
-        );
+        assert_eq!(counts(output), Some(Counts { passed: 7, failed: 2, ignored: 1 }));
+        assert_eq!(last_counts(output), Some(Counts { passed: 4, failed: 2, ignored: 0 }));
     }
 
     #[test]
     fn no_result_is_not_zero_failures() {
         assert_eq!(counts("error: could not compile `x`\n"), None);
-        assert_eq!(
-            counts("a line that quotes test result: ok. 3 passed; 0 failed; 0 ignored;"),
-            None
-        );
+        assert_eq!(counts("a line that quotes test result: ok. 3 passed; 0 failed; 0 ignored;"), None);
     }
 
     #[test]
     fn reasons_and_failures_are_read_by_name() {
         let output =
             "test a::b ... ignored, left out by TESTCELERY_BROKERS=redis\ntest c ... FAILED\ntest d ... ok\n";
-        assert_eq!(
-            ignored_because(output, "a::b"),
-            Some("left out by TESTCELERY_BROKERS=redis")
-        );
+        assert_eq!(ignored_because(output, "a::b"), Some("left out by TESTCELERY_BROKERS=redis"));
         assert_eq!(ignored_because(output, "b"), None);
         assert_eq!(failed_names(output), ["c"]);
     }

@@ -141,9 +141,7 @@ async fn run_limited(case: &Case, settings: &Settings<'_>, limit: Duration) -> a
     if case.binary.which == Which::IgnoredOnly {
         command.arg("--ignored");
     }
-    command
-        .envs(settings.environment.iter().map(|(name, value)| (name, value)))
-        .env(REPORT, &report);
+    command.envs(settings.environment.iter().map(|(name, value)| (name, value))).env(REPORT, &report);
     let mut sink = Sink::new()?;
     sink.attach(&mut command)?;
     let started = Instant::now();
@@ -155,25 +153,16 @@ async fn run_limited(case: &Case, settings: &Settings<'_>, limit: Duration) -> a
         None => Outcome::Failed(format!("killed after {} s", limit.as_secs())),
         Some(status) => outcome(&case.test, status.success(), &status.to_string(), &output),
     };
-    Ok(Row {
-        name: case.name(),
-        outcome,
-        report: report::read(&report),
-        took,
-        output,
-        peak_kib,
-    })
+    Ok(Row { name: case.name(), outcome, report: report::read(&report), took, output, peak_kib })
 }
 
 /// A test has passed when its process says so in both ways: by its exit code, and by having counted it.
 fn outcome(test: &str, success: bool, status: &str, output: &str) -> Outcome {
     match libtest::last_counts(output) {
         Some(counts) if success && counts.passed == 1 => Outcome::Passed,
-        Some(counts) if success && counts.ignored == 1 => Outcome::Skipped(
-            libtest::ignored_because(output, test)
-                .unwrap_or("ignored")
-                .to_owned(),
-        ),
+        Some(counts) if success && counts.ignored == 1 => {
+            Outcome::Skipped(libtest::ignored_because(output, test).unwrap_or("ignored").to_owned())
+        }
         Some(_) if success => Outcome::Failed("it ran no test".to_owned()),
         None if success => Outcome::Failed("it ended without a result".to_owned()),
         _ => Outcome::Failed(status.to_owned()),
@@ -225,26 +214,14 @@ mod tests {
     #[test]
     fn a_test_passes_by_code_and_by_count() {
         assert_eq!(outcome("a", true, "", OK), Outcome::Passed);
-        assert_eq!(
-            outcome("a", true, "", IGNORED),
-            Outcome::Skipped("left out".into())
-        );
-        assert_eq!(
-            outcome("a", true, "", NONE),
-            Outcome::Failed("it ran no test".into())
-        );
-        assert_eq!(
-            outcome("a", true, "", ""),
-            Outcome::Failed("it ended without a result".into())
-        );
+        assert_eq!(outcome("a", true, "", IGNORED), Outcome::Skipped("left out".into()));
+        assert_eq!(outcome("a", true, "", NONE), Outcome::Failed("it ran no test".into()));
+        assert_eq!(outcome("a", true, "", ""), Outcome::Failed("it ended without a result".into()));
         assert_eq!(
             outcome("a", false, "signal: 6 (SIGABRT)", OK),
             Outcome::Failed("signal: 6 (SIGABRT)".into())
         );
-        assert_eq!(
-            outcome("a", false, "exit status: 101", ""),
-            Outcome::Failed("exit status: 101".into())
-        );
+        assert_eq!(outcome("a", false, "exit status: 101", ""), Outcome::Failed("exit status: 101".into()));
     }
 
     #[test]

@@ -44,9 +44,7 @@ pub(crate) fn read(path: &Path) -> Option<Report> {
 }
 
 fn last(text: &str) -> Option<Report> {
-    text.lines()
-        .rev()
-        .find_map(|line| serde_json::from_str(line).ok())
+    text.lines().rev().find_map(|line| serde_json::from_str(line).ok())
 }
 
 #[cfg(test)]

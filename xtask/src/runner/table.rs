@@ -13,9 +13,7 @@ impl Table {
     /// A table for tests of these names.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let longest = names.into_iter().map(|name| name.chars().count()).max();
-        Self {
-            name: longest.unwrap_or_default().max("test".len()),
-        }
+        Self { name: longest.unwrap_or_default().max("test".len()) }
     }
 
     /// The line above the rows.

@@ -54,12 +54,8 @@ const ONLY: [(&str, &[Layer]); 4] = [
 /// Checks the dependencies of every member.
 pub(super) fn check(metadata: &Metadata) -> Vec<Violation> {
     let members = metadata.workspace_packages();
-    let layer_of = |name: &str| {
-        members
-            .iter()
-            .find(|member| member.name.as_str() == name)
-            .map(|member| layer(member))
-    };
+    let layer_of =
+        |name: &str| members.iter().find(|member| member.name.as_str() == name).map(|member| layer(member));
     let mut found = Vec::new();
     for member in &members {
         let own = layer(member);
@@ -71,12 +67,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<Violation> {
                 dev: dependency.kind == DependencyKind::Development,
             };
             if let Some(advice) = problem(own, &used) {
-                found.push(Violation {
-                    path: shown(&member.manifest_path),
-                    line: 0,
-                    rule: "layers",
-                    advice,
-                });
+                found.push(Violation { path: shown(&member.manifest_path), line: 0, rule: "layers", advice });
             }
         }
     }
@@ -84,14 +75,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<Violation> {
 }
 
 fn layer(package: &Package) -> Layer {
-    Layer::of(
-        package
-            .manifest_path
-            .parent()
-            .map(shown)
-            .as_deref()
-            .unwrap_or_default(),
-    )
+    Layer::of(package.manifest_path.parent().map(shown).as_deref().unwrap_or_default())
 }
 
 struct Used<'a> {
@@ -107,9 +91,7 @@ fn problem(own: Layer, used: &Used<'_>) -> Option<String> {
     if let Some((_, layers)) = ONLY.iter().find(|(library, _)| *library == name)
         && !layers.contains(&own)
     {
-        return Some(format!(
-            "only {layers:?} crates may depend on `{name}`; use what they offer"
-        ));
+        return Some(format!("only {layers:?} crates may depend on `{name}`; use what they offer"));
     }
     if let Some(layer) = used.layer
         && !used.dev
@@ -136,12 +118,7 @@ mod tests {
     use super::*;
 
     fn used<'a>(name: &'a str, folder: Option<&str>) -> Used<'a> {
-        Used {
-            name,
-            layer: folder.map(Layer::of),
-            features: &[],
-            dev: false,
-        }
+        Used { name, layer: folder.map(Layer::of), features: &[], dev: false }
     }
 
     #[test]
@@ -159,33 +136,17 @@ mod tests {
             ("crates/vendors/redis", facade()),
             ("crates/client", docker()),
             ("crates/api", used("testcelery-client", Some("crates/client"))),
-            (
-                "crates/engines/docker",
-                used("testcelery-client", Some("crates/client")),
-            ),
+            ("crates/engines/docker", used("testcelery-client", Some("crates/client"))),
             ("crates/setup", used("testcelery-e2e", Some("e2e"))),
         ] {
-            assert!(
-                problem(own(folder), &wrong).is_some(),
-                "{folder} -> {}",
-                wrong.name
-            );
+            assert!(problem(own(folder), &wrong).is_some(), "{folder} -> {}", wrong.name);
         }
     }
 
     #[test]
     fn a_test_may_look_further_but_not_at_foreign_libraries() {
-        let dev = |name, folder| Used {
-            dev: true,
-            ..used(name, folder)
-        };
-        assert_eq!(
-            problem(
-                Layer::Vendor,
-                &dev("testcelery-docker", Some("crates/engines/docker"))
-            ),
-            None
-        );
+        let dev = |name, folder| Used { dev: true, ..used(name, folder) };
+        assert_eq!(problem(Layer::Vendor, &dev("testcelery-docker", Some("crates/engines/docker"))), None);
         assert!(problem(Layer::Facade, &dev("bollard", None)).is_some());
     }
 
@@ -194,10 +155,7 @@ mod tests {
         assert_eq!(problem(Layer::Vendor, &used("lapin", None)), None);
         assert!(problem(Layer::Facade, &used("fred", None)).is_some());
         let net = ["net".to_owned()];
-        let tokio = Used {
-            features: &net,
-            ..used("tokio", None)
-        };
+        let tokio = Used { features: &net, ..used("tokio", None) };
         assert!(problem(Layer::Api, &tokio).is_some());
         assert_eq!(problem(Layer::Engine, &tokio), None);
     }

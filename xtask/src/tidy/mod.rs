@@ -23,12 +23,7 @@ pub(crate) struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            line,
-            rule,
-            advice,
-        } = self;
+        let Self { path, line, rule, advice } = self;
         match line {
             0 => write!(f, "{path}: {rule}: {advice}"),
             line => write!(f, "{path}:{line}: {rule}: {advice}"),
@@ -43,11 +38,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         ui::line(violation);
     }
     ui::line(format_args!("tidy: {} violations", violations.len()));
-    Ok(if violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Checks every rule on every file that belongs to the repository, or is about to.
@@ -68,8 +59,7 @@ pub(crate) async fn check() -> anyhow::Result<Vec<Violation>> {
 
 async fn files() -> anyhow::Result<Vec<String>> {
     let mut git = tokio::process::Command::new("git");
-    git.current_dir(workspace::root())
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    git.current_dir(workspace::root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let listed = crate::process::succeed(&mut git)
         .await
         .context("tidy needs git to know the files of the repository")?;

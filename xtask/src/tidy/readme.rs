@@ -16,21 +16,13 @@ pub(super) fn check(metadata: &Metadata) -> Vec<Violation> {
         if shown(folder).starts_with("examples/") {
             continue;
         }
-        let root = member
-            .targets
-            .iter()
-            .find(|target| target.is_lib() || target.is_proc_macro());
+        let root = member.targets.iter().find(|target| target.is_lib() || target.is_proc_macro());
         let Some(root) = root.or_else(|| member.targets.iter().find(|target| target.is_bin())) else {
             continue;
         };
         let source = std::fs::read_to_string(&root.src_path).unwrap_or_default();
         if let Some(advice) = problem(folder.join("README.md").is_file(), &source) {
-            found.push(Violation {
-                path: shown(&root.src_path),
-                line: 0,
-                rule: "readme",
-                advice,
-            });
+            found.push(Violation { path: shown(&root.src_path), line: 0, rule: "readme", advice });
         }
     }
     found

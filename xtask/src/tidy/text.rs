@@ -43,9 +43,7 @@ const FORBIDDEN: [Forbidden; 3] = [
 ];
 
 static PATTERNS: LazyLock<Vec<(&'static Forbidden, Regex)>> = LazyLock::new(|| {
-    let compiled = FORBIDDEN
-        .iter()
-        .filter_map(|rule| Some((rule, Regex::new(rule.pattern).ok()?)));
+    let compiled = FORBIDDEN.iter().filter_map(|rule| Some((rule, Regex::new(rule.pattern).ok()?)));
     compiled.collect()
 });
 
@@ -66,12 +64,7 @@ pub(super) fn check(path: &str, content: &str) -> Vec<Violation> {
     let text = source || matches!(kind, "toml" | "md" | "yml" | "yaml" | "run");
     let mut found = Vec::new();
     let mut add = |line: usize, rule, advice: String| {
-        found.push(Violation {
-            path: path.to_owned(),
-            line,
-            rule,
-            advice,
-        });
+        found.push(Violation { path: path.to_owned(), line, rule, advice });
     };
     let lines = content.lines().count();
     if source && lines > MOST_LINES {
@@ -81,11 +74,7 @@ pub(super) fn check(path: &str, content: &str) -> Vec<Violation> {
     for (index, line) in content.lines().enumerate() {
         let number = index + 1;
         if text && line.ends_with([' ', '\t']) {
-            add(
-                number,
-                "whitespace",
-                "remove the spaces at the end of the line".to_owned(),
-            );
+            add(number, "whitespace", "remove the spaces at the end of the line".to_owned());
         }
         if !rust {
             continue;
@@ -97,10 +86,8 @@ pub(super) fn check(path: &str, content: &str) -> Vec<Violation> {
         }
         for (name, folders, pattern) in LIBRARIES.iter() {
             if pattern.is_match(line) && !folders.iter().any(|folder| path.starts_with(folder)) {
-                let advice = format!(
-                    "only {} may name `{name}`; use what that crate offers",
-                    folders.join(", ")
-                );
+                let advice =
+                    format!("only {} may name `{name}`; use what that crate offers", folders.join(", "));
                 add(number, "library", advice);
             }
         }
@@ -113,10 +100,7 @@ mod tests {
     use super::*;
 
     fn rules(path: &str, content: &str) -> Vec<(usize, &'static str)> {
-        check(path, content)
-            .into_iter()
-            .map(|found| (found.line, found.rule))
-            .collect()
+        check(path, content).into_iter().map(|found| (found.line, found.rule)).collect()
     }
 
     #[test]
@@ -127,13 +111,8 @@ mod tests {
 
     #[test]
     fn attributes_and_unfinished_code_are_found_with_their_line() {
-        let unfinished = ["todo", "unimplemented", "dbg"]
-            .map(|name| format!("    {name}!()\n"))
-            .concat();
-        let source = format!(
-            "#[{}(dead_code)]\n#![{}(x)]\n#[{}]\n{unfinished}",
-            "allow", "allow", "ignore"
-        );
+        let unfinished = ["todo", "unimplemented", "dbg"].map(|name| format!("    {name}!()\n")).concat();
+        let source = format!("#[{}(dead_code)]\n#![{}(x)]\n#[{}]\n{unfinished}", "allow", "allow", "ignore");
         let expected = [
             (1, "allow"),
             (2, "allow"),
@@ -149,15 +128,10 @@ mod tests {
     #[test]
     fn libraries_belong_to_their_folders() {
         for (name, folders) in ONLY {
-            for source in [
-                format!("let x = {name}::Y;"),
-                format!("use {name}::Y;"),
-                format!("use {name} as z;"),
-            ] {
-                assert!(
-                    rules("crates/setup/src/a.rs", &source).contains(&(1, "library")),
-                    "{source}"
-                );
+            for source in
+                [format!("let x = {name}::Y;"), format!("use {name}::Y;"), format!("use {name} as z;")]
+            {
+                assert!(rules("crates/setup/src/a.rs", &source).contains(&(1, "library")), "{source}");
                 for folder in folders {
                     assert_eq!(rules(&format!("{folder}x/src/a.rs"), &source), []);
                 }
@@ -171,14 +145,8 @@ mod tests {
         assert_eq!(rules("a.py", &"x\n".repeat(MOST_LINES)), []);
         assert_eq!(rules("a.py", &"x\n".repeat(MOST_LINES + 1)), [(0, "length")]);
         assert_eq!(rules("Cargo.lock", &"x\n".repeat(MOST_LINES + 1)), []);
-        assert_eq!(
-            rules("docs/a.md", "a\nb \nc\t\n"),
-            [(2, "whitespace"), (3, "whitespace")]
-        );
-        assert_eq!(
-            rules("templates/images/redis/Dockerfile", "FROM x \n"),
-            [(1, "whitespace")]
-        );
+        assert_eq!(rules("docs/a.md", "a\nb \nc\t\n"), [(2, "whitespace"), (3, "whitespace")]);
+        assert_eq!(rules("templates/images/redis/Dockerfile", "FROM x \n"), [(1, "whitespace")]);
         assert_eq!(rules("a.snap", "x \n"), []);
     }
 }
