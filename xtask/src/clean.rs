@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use testcelery_docker::{Docker, Filter};
 
-use crate::{session, ui};
+use crate::{images, session, ui};
 
 /// Options of `clean`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ const IMAGES: [&str; 2] = ["testcelery/", "testcelery-peer/"];
 impl Clean {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let docker = Docker::connect().await?;
-        let images = if self.images { images(&docker).await? } else { Vec::new() };
+        let images = if self.images { own_images(&docker).await? } else { Vec::new() };
         if self.check {
             return self.report(&docker, &images).await;
         }
@@ -59,10 +59,15 @@ impl Clean {
     }
 }
 
-/// The references of our own images, those that others are built on last.
-async fn images(docker: &Docker) -> anyhow::Result<Vec<String>> {
+/// The references of our own images, and the identifiers of those that a newer build has taken the name from. Those that others are
+/// built on come last.
+async fn own_images(docker: &Docker) -> anyhow::Result<Vec<String>> {
     let mut images = docker.images().await?;
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
-    let references = images.into_iter().flat_map(|image| image.references);
-    Ok(references.filter(|reference| IMAGES.iter().any(|prefix| reference.starts_with(prefix))).collect())
+    let ours = |name: &String| IMAGES.iter().any(|prefix| name.starts_with(prefix));
+    let names = images.into_iter().flat_map(|image| match image.references.is_empty() {
+        true if image.labels.contains_key(images::CONTENT) => vec![image.id],
+        _ => image.references.into_iter().filter(ours).collect(),
+    });
+    Ok(names.collect())
 }

@@ -15,7 +15,7 @@ const BASE: &str = "testcelery/debian:trixie";
 /// The bare file system, as long as the base is being made of it.
 const ROOTFS: &str = "testcelery/debian:rootfs";
 /// The label with the hash of what an image is made of.
-const CONTENT: &str = "testcelery.content";
+pub(crate) const CONTENT: &str = "testcelery.content";
 /// What makes the file system an image like the official ones.
 const BASE_DOCKERFILE: &str = "ARG BASE\nFROM ${BASE}\nCMD [\"bash\"]\n";
 

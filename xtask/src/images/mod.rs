@@ -15,6 +15,7 @@ use futures_util::future::{join_all, try_join_all};
 use testcelery_api::{Engine as _, Error};
 use testcelery_docker::{Docker, Progress};
 
+pub(crate) use self::debian::CONTENT;
 use self::debian::Present;
 pub(crate) use self::wanted::{Wanted, all, worker};
 use crate::ui;
