@@ -18,9 +18,22 @@ app.config_from_object(
 
 
 @worker_ready.connect(weak=False)
-def announce(sender, **_):
+def when_ready(sender, **_):
+    """Announces the worker behind the first turn of its event loop, where it has one.
+
+    Celery calls itself ready just before that. Kombu's Redis transport subscribes to remote control within it, so that a command
+    that is sent at once would get lost.
+    """
+    hub = getattr(sender, "hub", None)
+    if hub is None:
+        announce(sender.hostname)
+    else:
+        hub.call_soon(announce, sender.hostname)
+
+
+def announce(hostname):
     """Writes the line that the test waits for: past the log level, and past Celery's capture of standard output."""
-    os.write(1, f"testcelery: worker ready {sender.hostname}\n".encode())
+    os.write(1, f"testcelery: worker ready {hostname}\n".encode())
 
 
 # No `from module import *`: a name in a module never replaces one of this module.

@@ -1,11 +1,17 @@
 //! The three confirmations that a stack works.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{Error, Result, Setup};
 
 /// How long workers get for answering a control ping. They answer within milliseconds; a loaded machine may need more.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one ping waits for answers. Redis keeps no command for a worker that subscribes a moment later, so that it is asked again.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Which confirmations to ask for; [`Ready::all`] or some of them.
 ///
@@ -84,21 +90,18 @@ async fn control(setup: &Setup) -> Result<()> {
     if expected.is_empty() {
         return Err(Error::NotReady("there is no worker that could answer a control ping".to_owned()));
     }
-    let replies = setup
-        .app()
-        .control()
-        .ping()
-        .destination(expected.iter().cloned())
-        .timeout(CONTROL_TIMEOUT)
-        .send()
-        .await?;
-    let answered: BTreeSet<String> = replies.into_keys().collect();
-    let silent: Vec<&String> = expected.difference(&answered).collect();
+    let begin = Instant::now();
+    let mut silent = expected;
+    while !silent.is_empty() && begin.elapsed() < CONTROL_TIMEOUT {
+        let ping = setup.app().control().ping().destination(silent.iter().cloned()).timeout(PING_TIMEOUT);
+        let answers = ping.send().await?;
+        silent.retain(|hostname| !answers.contains_key(hostname));
+    }
     if silent.is_empty() {
         return Ok(());
     }
     let mut problem = format!("no answer to a control ping within {CONTROL_TIMEOUT:?} from {silent:?}");
-    for worker in setup.workers().iter().filter(|worker| silent.contains(&&worker.hostname())) {
+    for worker in setup.workers().iter().filter(|worker| silent.contains(&worker.hostname())) {
         for line in worker.logs().tail(5) {
             problem.push_str(&format!("\n  {} | {}", worker.name(), line.text));
         }
