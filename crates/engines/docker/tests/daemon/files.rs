@@ -1,8 +1,8 @@
 //! Files into containers and out of them.
 
-use testcelery_api::{Container, ContainerSpec, Engine, Exec, File, FileTree, Image, Mount, PullPolicy};
+use testcelery_api::{Build, Container, ContainerSpec, Engine, Exec, File, FileTree, Image, Mount};
 
-use crate::{WORKER, docker, script, started};
+use crate::{docker, redis_image, script, started, unique};
 
 async fn stat(container: &dyn Container, paths: &[&str]) -> Vec<String> {
     let mut command = vec!["stat", "-c", "%n %u:%g %a"];
@@ -17,7 +17,13 @@ async fn stat(container: &dyn Container, paths: &[&str]) -> Vec<String> {
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn each_tree_has_its_owner_and_the_system_keeps_its_own() {
     let docker = docker().await;
-    let image = Image::reference(WORKER).pull(PullPolicy::Never);
+    // As the image of a worker: a user of its own, and a folder that belongs to it.
+    let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nUSER root\nRUN mkdir /app && chown 10001:10001 /app\nUSER 10001:10001\nWORKDIR /app\n";
+    let mut context = FileTree::new();
+    context.insert("Dockerfile", dockerfile);
+    let tag = format!("testcelery-test/{}:1", unique("owned"));
+    let image = Image::build(Build::new(&tag, context).base(redis_image()));
+    docker.ensure_image(&image).await.unwrap();
     let mut app = FileTree::owned_by(10001, 10001);
     app.insert("/app/app.py", "app = None\n");
     app.insert("/app/pkg/sub/tasks.py", "");
@@ -67,6 +73,7 @@ async fn each_tree_has_its_owner_and_the_system_keeps_its_own() {
         ]
     );
     container.remove().await.unwrap();
+    docker.remove_image(&tag).await.unwrap();
 }
 
 #[tokio::test]

@@ -161,8 +161,9 @@ fn what_a_killed_process_leaves_is_found_and_removed_by_another_one() {
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn anonymous_volumes_go_with_their_container() {
     let docker = docker().await;
+    let redis = crate::redis_present(&docker).await;
     let mut context = FileTree::new();
-    context.insert("Dockerfile", format!("FROM {}\nVOLUME /data-of-test\n", crate::REDIS));
+    context.insert("Dockerfile", format!("FROM {redis}\nVOLUME /data-of-test\n"));
     let tag = format!("testcelery-test/{}:1", unique("volume"));
     let build = testcelery_api::Build::new(&tag, context);
     let spec = script("c", "echo x > /data-of-test/x; echo ready; exec sleep 60");

@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Instant};
 use testcelery_api::{Build, Engine, Error, FileTree, Image, PullPolicy};
 use testcelery_docker::Progress;
 
-use crate::{REDIS, docker, unique};
+use crate::{docker, redis_present, unique};
 
 fn context(dockerfile: &str) -> FileTree {
     let mut context = FileTree::new();
@@ -19,7 +19,7 @@ async fn what_is_absent_has_a_substitute_or_an_error_with_the_command() {
     let docker = docker().await;
     let absent = Image::reference(format!("127.0.0.1:1/{}:1", unique("absent")));
     let begin = Instant::now();
-    docker.ensure_image(&absent.clone().substitute(REDIS)).await.unwrap();
+    docker.ensure_image(&absent.clone().substitute(redis_present(&docker).await)).await.unwrap();
     assert!(begin.elapsed().as_secs() < 5);
     for policy in [PullPolicy::Missing, PullPolicy::Never, PullPolicy::Always] {
         let error = docker.ensure_image(&absent.clone().pull(policy)).await.unwrap_err();
@@ -35,7 +35,7 @@ async fn what_is_absent_has_a_substitute_or_an_error_with_the_command() {
 async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("built"));
-    let base = Image::reference("127.0.0.1:1/absent:1").substitute(REDIS);
+    let base = Image::reference("127.0.0.1:1/absent:1").substitute(redis_present(&docker).await);
     let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG WORD\nRUN echo $WORD $(cat /proc/sys/kernel/random/uuid) > /tmp/word\n";
     let build = Build::new(&tag, context(dockerfile)).base(base).arg("WORD", "hello");
     let image = Image::build(build);
@@ -64,7 +64,8 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
 async fn a_build_that_fails_says_where() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("broken"));
-    let build = Build::new(&tag, context(&format!("FROM {REDIS}\nRUN echo one && echo two >&2 && exit 4\n")));
+    let redis = redis_present(&docker).await;
+    let build = Build::new(&tag, context(&format!("FROM {redis}\nRUN echo one && echo two >&2 && exit 4\n")));
     let steps = Mutex::new(Vec::new());
     let progress = |progress| {
         if let Progress::Step { number, total, .. } = progress {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use testcelery_api::{Container, ContainerSpec, Engine, Image};
 use testcelery_docker::{Docker, Filter, Leftover};
 
-const REDIS: &str = "testcelery/redis:debian-trixie";
-const WORKER: &str = "testcelery/worker:dev";
+/// The image that every test runs on, and what `cargo xtask images` builds where no registry answers.
+const REDIS: &str = "redis:8.2.3";
+const REDIS_SUBSTITUTE: &str = "testcelery/redis:debian-trixie";
 
 async fn docker() -> Docker {
     Docker::connect().await.unwrap()
@@ -27,7 +28,12 @@ fn script(name: &str, script: &str) -> ContainerSpec {
 
 /// Redis, whichever of the two images there is.
 fn redis_image() -> Image {
-    Image::reference("redis:8").substitute(REDIS)
+    Image::reference(REDIS).substitute(REDIS_SUBSTITUTE)
+}
+
+/// The reference of the one that is here.
+async fn redis_present(docker: &Docker) -> &'static str {
+    if docker.has_image(REDIS).await.unwrap() { REDIS } else { REDIS_SUBSTITUTE }
 }
 
 async fn started(docker: &Docker, spec: ContainerSpec) -> Arc<dyn Container> {
