@@ -20,6 +20,7 @@ fn make(mistake: &str, env: &[(&str, &str)]) -> Seen {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_bad_input"))
         .arg(mistake)
         .env("TESTCELERY_SESSION", &session)
+        .env_remove("TESTCELERY_DOCKER_HOST")
         .envs(env.iter().copied())
         .output()
         .expect("the program runs");
