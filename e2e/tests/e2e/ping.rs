@@ -27,7 +27,7 @@ async fn ready_at_any_log_level(setup: Setup) -> Result<()> {
 
 /// What the default worker leaves out is there where it is asked for.
 #[testcelery::test(with = stacks::plain)]
-async fn mingle_and_gossip(setup: Setup) -> Result<()> {
+async fn mingle(setup: Setup) -> Result<()> {
     setup.workers()[0].logs().wait_for("mingle: all alone").await?;
     assert_eq!(setup.ping().await?, "pong");
     Ok(())

@@ -37,5 +37,5 @@ pub(crate) fn patient_with_memcached(builder: SetupBuilder) -> SetupBuilder {
 
 /// A worker as plain `celery worker` is.
 pub(crate) fn plain(builder: SetupBuilder) -> SetupBuilder {
-    builder.worker(Worker::default().mingle(true).gossip(true))
+    builder.worker(Worker::default().mingle(true))
 }

@@ -27,6 +27,8 @@ pub(super) const OPTIONS: [&str; 10] = [
     "--aptopt=Acquire::Languages \"none\"",
     // Packages must not start their services while they are installed.
     "--customize-hook=printf '#!/bin/sh\\nexit 101\\n' >\"$1/usr/sbin/policy-rc.d\" && chmod 755 \"$1/usr/sbin/policy-rc.d\"",
+    // mmdebstrap copies these two from the machine that it runs on; a container gets its own.
+    "--customize-hook=: >\"$1/etc/resolv.conf\"; : >\"$1/etc/hostname\"",
 ];
 
 /// Makes the file system as a tar archive.

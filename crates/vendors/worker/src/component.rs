@@ -19,7 +19,7 @@ const DEFAULT_QUEUE: &str = "celery";
 /// | [`queue`](Self::queue) | `celery` |
 /// | [`log_level`](Self::log_level) | `INFO` |
 /// | [`pool`](Self::pool), [`concurrency`](Self::concurrency) | Celery's: `prefork`, one process per CPU |
-/// | [`mingle`](Self::mingle), [`gossip`](Self::gossip) | off; Celery's own default is on |
+/// | [`mingle`](Self::mingle) | off; Celery's own default is on |
 ///
 /// ```
 /// use testcelery_codegen::PyModule;
@@ -48,7 +48,6 @@ pub struct Worker {
     pub(crate) concurrency: Option<u32>,
     pub(crate) pool: Option<String>,
     pub(crate) mingle: bool,
-    pub(crate) gossip: bool,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, Secret)>,
     pub(crate) content: InitialContent,
@@ -69,7 +68,6 @@ impl Default for Worker {
             concurrency: None,
             pool: None,
             mingle: false,
-            gossip: false,
             args: Vec::new(),
             env: Vec::new(),
             content: InitialContent::default(),
@@ -166,13 +164,6 @@ impl Worker {
     #[must_use]
     pub fn mingle(mut self, mingle: bool) -> Self {
         self.mingle = mingle;
-        self
-    }
-
-    /// Whether it listens to the events of other workers. Off by default, where Celery has it on.
-    #[must_use]
-    pub fn gossip(mut self, gossip: bool) -> Self {
-        self.gossip = gossip;
         self
     }
 

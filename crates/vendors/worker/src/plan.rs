@@ -69,8 +69,9 @@ impl Worker {
         command.push(format!("--queues={}", self.queues.join(",")));
         command.extend(self.concurrency.map(|concurrency| format!("--concurrency={concurrency}")));
         command.extend(self.pool.as_ref().map(|pool| format!("--pool={pool}")));
-        let without = [("--without-mingle", self.mingle), ("--without-gossip", self.gossip)];
-        command.extend(without.iter().filter(|(_, wanted)| !wanted).map(|(arg, _)| (*arg).to_owned()));
+        if !self.mingle {
+            command.push("--without-mingle".to_owned());
+        }
         command.extend(self.args.iter().cloned());
         command
     }
