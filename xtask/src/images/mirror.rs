@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-/// What Debian itself recommends: the nearest mirror, behind one name.
-const DEFAULT: &str = "http://deb.debian.org/debian";
-
-/// The first Debian archive in the machine's own apt sources, else the default.
-pub(super) fn configured() -> String {
+/// The first Debian archive in the machine's own apt sources.
+pub(super) fn configured() -> Option<String> {
     let apt = Path::new("/etc/apt");
     let mut files = vec![apt.join("sources.list")];
     if let Ok(folder) = std::fs::read_dir(apt.join("sources.list.d")) {
@@ -15,7 +12,7 @@ pub(super) fn configured() -> String {
         files.extend(parts);
     }
     let texts = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
-    texts.filter_map(|text| archive(&text)).next().unwrap_or_else(|| DEFAULT.to_owned())
+    texts.filter_map(|text| archive(&text)).next()
 }
 
 /// The archive in one file of either format of sources.list(5): the first address whose path ends in `/debian`. Security and

@@ -36,10 +36,12 @@ pub(super) async fn make(archive: &Path) -> anyhow::Result<()> {
     if !on_path("mmdebstrap") {
         install().await?;
     }
+    // Without one it takes the mirror that it was built with.
     let mirror = mirror::configured();
-    let progress = ui::Progress::spinner(format!("Debian {SUITE} from {mirror}"));
+    let from = mirror.as_deref().unwrap_or("mmdebstrap's own mirror");
+    let progress = ui::Progress::spinner(format!("Debian {SUITE} from {from}"));
     let mut command = Command::new("mmdebstrap");
-    command.args(OPTIONS).arg(SUITE).arg(archive).arg(&mirror);
+    command.args(OPTIONS).arg(SUITE).arg(archive).args(&mirror);
     process::succeed(&mut command).await?;
     progress.done("file system made");
     Ok(())
