@@ -13,7 +13,7 @@ const SUITE: &str = "trixie";
 
 /// What mmdebstrap is told besides release, mirror and target. No part of it differs between machines, so that it can stand for
 /// the result.
-pub(super) const OPTIONS: [&str; 10] = [
+pub(super) const OPTIONS: [&str; 11] = [
     "--quiet",
     "--variant=minbase",
     "--include=ca-certificates",
