@@ -1,0 +1,322 @@
+//! An engine that writes down what it is asked for, and a transport that speaks to nobody.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use testcelery::{
+    api::{
+        BrokerComponent, BrokerPlan, Capability, Component, ConnectionUrl, Container, ContainerSpec,
+        ContainerState, Endpoint, Engine, Error, Exec, ExecOutput, ExitStatus, FileTree, Image, Logs,
+        Network, PlanContext, Result, ServiceNode, Signal, Stream, Wait, Worker, WorkerComponent,
+        WorkerContext, WorkerPlan,
+    },
+    client::{Address, Inbox, Message, ResultStore, Transport, TransportFactory},
+};
+
+/// What the engine was asked for, in order, as `start broker`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Calls {
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn place(&self, call: &str) -> usize {
+        let calls = self.all();
+        calls.iter().position(|made| made == call).unwrap_or_else(|| panic!("no {call:?} in {calls:?}"))
+    }
+
+    fn add(&self, call: impl Into<String>) {
+        self.0.lock().unwrap().push(call.into());
+    }
+}
+
+/// What goes wrong, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Fault {
+    #[default]
+    None,
+    /// Images cannot be had.
+    Image,
+    /// This container ends as soon as it is started.
+    Exits(&'static str),
+    /// This container cannot be removed.
+    Stays(&'static str),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeEngine {
+    pub(crate) calls: Calls,
+    pub(crate) fault: Fault,
+}
+
+#[async_trait]
+impl Engine for FakeEngine {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        false
+    }
+
+    async fn ensure_image(&self, image: &Image) -> Result<()> {
+        if self.fault == Fault::Image {
+            let (reason, hint) = ("as told".to_owned(), "do not tell so".to_owned());
+            return Err(Error::ImageMissing { reference: image.name().to_owned(), reason, hint });
+        }
+        Ok(())
+    }
+
+    async fn create_network(&self) -> Result<Arc<dyn Network>> {
+        self.calls.add("create network");
+        Ok(Arc::new(FakeNetwork(self.calls.clone())))
+    }
+
+    async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
+        self.calls.add(format!("create {}", spec.name));
+        let logs = Logs::new(&spec.name);
+        Ok(Arc::new(FakeContainer { spec, logs, calls: self.calls.clone(), fault: self.fault }))
+    }
+
+    async fn remove_orphans(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct FakeNetwork(Calls);
+
+#[async_trait]
+impl Network for FakeNetwork {
+    fn id(&self) -> &str {
+        "network"
+    }
+
+    async fn disconnect(&self, _: &dyn Container) -> Result<()> {
+        Ok(())
+    }
+
+    async fn connect(&self, _: &dyn Container) -> Result<()> {
+        Ok(())
+    }
+
+    async fn remove(&self) -> Result<()> {
+        self.0.add("remove network");
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct FakeContainer {
+    spec: ContainerSpec,
+    logs: Logs,
+    calls: Calls,
+    fault: Fault,
+}
+
+impl FakeContainer {
+    fn did(&self, what: &str) {
+        self.calls.add(format!("{what} {}", self.spec.name));
+    }
+}
+
+#[async_trait]
+impl Container for FakeContainer {
+    fn id(&self) -> &str {
+        &self.spec.name
+    }
+
+    fn spec(&self) -> &ContainerSpec {
+        &self.spec
+    }
+
+    fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    fn endpoint(&self, port: u16) -> Result<Endpoint> {
+        Ok(Endpoint::new(("127.0.0.1", port), (self.spec.name.as_str(), port)))
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.did("start");
+        if self.fault
+            == Fault::Exits(match self.spec.name.as_str() {
+                "broker" => "broker",
+                _ => "worker",
+            })
+        {
+            self.logs.push(Stream::Stderr, b"ImportError: as told\n");
+            self.logs.end_run(ExitStatus::Code(2));
+        } else if self.spec.go.is_none() {
+            // A server takes a moment, in which everything else that can start has to.
+            let (logs, calls, name) = (self.logs.clone(), self.calls.clone(), self.spec.name.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                calls.add(format!("ready {name}"));
+                logs.push(Stream::Stdout, b"ready\n");
+            });
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, _: Duration) -> Result<()> {
+        Ok(())
+    }
+
+    async fn kill(&self, _: &Signal) -> Result<()> {
+        Ok(())
+    }
+
+    async fn pause(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn unpause(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn exec(&self, _: Exec) -> Result<ExecOutput> {
+        Ok(ExecOutput { code: 0, stdout: Vec::new(), stderr: Vec::new() })
+    }
+
+    async fn upload(&self, _: &FileTree) -> Result<()> {
+        self.did("go");
+        self.logs.push(Stream::Stdout, b"ready\n");
+        Ok(())
+    }
+
+    async fn download(&self, _: &str) -> Result<FileTree> {
+        Ok(FileTree::new())
+    }
+
+    async fn state(&self) -> Result<ContainerState> {
+        Ok(ContainerState::Running)
+    }
+
+    async fn remove(&self) -> Result<()> {
+        if self.fault == Fault::Stays("worker") && self.spec.name == "worker" {
+            return Err(Error::component("worker", "it stays"));
+        }
+        self.did("remove");
+        Ok(())
+    }
+}
+
+/// A broker of a scheme that only [`FakeTransport`] speaks.
+#[derive(Debug)]
+pub(crate) struct FakeBroker;
+
+impl Component for FakeBroker {
+    fn kind(&self) -> &str {
+        "fake"
+    }
+}
+
+impl BrokerComponent for FakeBroker {
+    fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
+        let url = ConnectionUrl::new("fake", &context.name).port(1);
+        let spec = ContainerSpec::new(&context.name, Image::reference("fake")).wait(Wait::log("ready"));
+        let of_node = url.clone();
+        Ok(BrokerPlan::new(spec, move |container| ServiceNode::new("fake", container, of_node, 1)).url(url))
+    }
+}
+
+/// A worker that starts early and holds still.
+#[derive(Debug)]
+pub(crate) struct FakeWorker;
+
+impl Component for FakeWorker {
+    fn kind(&self) -> &str {
+        "fake"
+    }
+}
+
+impl WorkerComponent for FakeWorker {
+    fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
+        let spec = ContainerSpec::new(&context.name, Image::reference("fake")).wait(Wait::log("ready"));
+        Ok(WorkerPlan::new(spec.go(FileTree::new()), |container| FakeWorkerNode(container)))
+    }
+}
+
+#[derive(Debug)]
+struct FakeWorkerNode(Arc<dyn Container>);
+
+impl testcelery::Node for FakeWorkerNode {
+    fn container(&self) -> &Arc<dyn Container> {
+        &self.0
+    }
+
+    fn kind(&self) -> &str {
+        "fake"
+    }
+}
+
+impl Worker for FakeWorkerNode {
+    fn hostname(&self) -> String {
+        "worker@worker".to_owned()
+    }
+
+    fn queues(&self) -> &[String] {
+        &[]
+    }
+
+    fn version(&self) -> &str {
+        "0"
+    }
+
+    fn log_level(&self) -> &str {
+        "INFO"
+    }
+}
+
+/// Accepts every message and delivers none.
+#[derive(Debug)]
+pub(crate) struct FakeTransport;
+
+#[async_trait]
+impl TransportFactory for FakeTransport {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["fake"]
+    }
+
+    async fn connect(&self, _: Arc<dyn Address>) -> testcelery::client::Result<Arc<dyn Transport>> {
+        Ok(Arc::new(Self))
+    }
+}
+
+#[async_trait]
+impl Transport for FakeTransport {
+    fn safe_url(&self) -> String {
+        "fake://broker:1/".to_owned()
+    }
+
+    async fn publish(&self, _: &str, _: &Message) -> testcelery::client::Result<()> {
+        Ok(())
+    }
+
+    async fn broadcast(&self, _: &str, _: &Message) -> testcelery::client::Result<()> {
+        Ok(())
+    }
+
+    async fn open_inbox(&self, _: &str, _: &str) -> testcelery::client::Result<Box<dyn Inbox>> {
+        Err(self.no_rpc())
+    }
+
+    async fn rpc_store(&self) -> testcelery::client::Result<Arc<dyn ResultStore>> {
+        Err(self.no_rpc())
+    }
+
+    async fn close(&self) {}
+}
+
+impl FakeTransport {
+    fn no_rpc(&self) -> testcelery::client::Error {
+        testcelery::client::Error::NoRpc { url: self.safe_url() }
+    }
+}
