@@ -145,12 +145,7 @@ impl Container for FakeContainer {
 
     async fn start(&self) -> Result<()> {
         self.did("start");
-        if self.fault
-            == Fault::Exits(match self.spec.name.as_str() {
-                "broker" => "broker",
-                _ => "worker",
-            })
-        {
+        if matches!(self.fault, Fault::Exits(name) if name == self.spec.name) {
             self.logs.push(Stream::Stderr, b"ImportError: as told\n");
             self.logs.end_run(ExitStatus::Code(2));
         } else if self.spec.go.is_none() {
@@ -200,8 +195,8 @@ impl Container for FakeContainer {
     }
 
     async fn remove(&self) -> Result<()> {
-        if self.fault == Fault::Stays("worker") && self.spec.name == "worker" {
-            return Err(Error::component("worker", "it stays"));
+        if matches!(self.fault, Fault::Stays(name) if name == self.spec.name) {
+            return Err(Error::component(&self.spec.name, "it stays"));
         }
         self.did("remove");
         Ok(())
@@ -240,7 +235,7 @@ impl Component for FakeWorker {
 impl WorkerComponent for FakeWorker {
     fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
         let spec = ContainerSpec::new(&context.name, Image::reference("fake")).wait(Wait::log("ready"));
-        Ok(WorkerPlan::new(spec.go(FileTree::new()), |container| FakeWorkerNode(container)))
+        Ok(WorkerPlan::new(spec.go(FileTree::new()), FakeWorkerNode))
     }
 }
 
