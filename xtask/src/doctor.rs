@@ -26,7 +26,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
         Ok(docker) => examine(&docker).await?,
         // The error says what was tried, and what to start or set.
         Err(error) => {
-            let hint = "without a daemon no test with a stack can run; `cargo xtask tidy` and `cargo test` need none";
+            let hint = "without a daemon no test with a stack can run; `cargo xtask tidy` and `cargo test --workspace --lib` need none";
             vec![finding("daemon", error.to_string(), Some(hint.to_owned()))]
         }
     };

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Backend, Broker, ConnectionUrl, Container, ContainerSpec, Result, Worker};
+use crate::{Backend, Broker, ConnectionUrl, Container, ContainerSpec, Result, Secret, Worker};
 
 /// What every recipe has.
 pub trait Component: Send + Sync + fmt::Debug {
@@ -40,8 +40,8 @@ pub struct WorkerContext {
     pub app_name: String,
     /// The brokers' in-network URLs; more than one is a failover list.
     pub broker_urls: Vec<ConnectionUrl>,
-    /// The result backend's in-network URL as Celery spells it; `None` disables results.
-    pub backend_url: Option<String>,
+    /// The result backend's in-network URL as Celery spells it, password included; `None` disables results.
+    pub backend_url: Option<Secret>,
 }
 
 impl WorkerContext {

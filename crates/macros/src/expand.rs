@@ -19,9 +19,11 @@ pub(crate) fn expand(
     let args: Args = syn::parse2(args)?;
     let mut function: ItemFn = syn::parse2(item)?;
     check(&function)?;
-    // Attributes such as `#[ignore]` or `#[cfg(..)]` belong to the tests, documentation to the function.
-    let (kept, moved) = std::mem::take(&mut function.attrs).into_iter().partition(is_doc);
-    function.attrs = kept;
+    // `#[ignore]` and the like belong to the tests, documentation and lints to the function, `#[cfg(..)]` to both.
+    let all = std::mem::take(&mut function.attrs);
+    function.attrs =
+        all.iter().filter(|it| is_one_of(it, OF_FUNCTION) || is_one_of(it, OF_BOTH)).cloned().collect();
+    let moved: Vec<Attribute> = all.into_iter().filter(|it| !is_one_of(it, OF_FUNCTION)).collect();
     match &args.setup {
         Some(setup) => Ok(single(&function, &moved, setup)),
         None => {
@@ -48,8 +50,14 @@ fn check(function: &ItemFn) -> syn::Result<()> {
     Ok(())
 }
 
-fn is_doc(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("doc")
+/// Attributes that stay with the function alone.
+const OF_FUNCTION: &[&str] = &["doc", "allow", "expect", "warn", "deny", "forbid"];
+
+/// Attributes that everything has which comes of the function.
+const OF_BOTH: &[&str] = &["cfg"];
+
+fn is_one_of(attribute: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attribute.path().is_ident(name))
 }
 
 fn single(function: &ItemFn, attributes: &[Attribute], setup: &Path) -> TokenStream {
@@ -69,12 +77,17 @@ fn module(function: &ItemFn, attributes: &[Attribute], rows: &[Row], with: Optio
     let name = &function.sig.ident;
     let (brokers, backends) = (narrow::BROKERS, narrow::BACKENDS);
     let tests = rows.iter().map(|row| row_test(name, attributes, row));
-    let builders = rows.iter().map(|row| row_builder(name, row, with));
+    let conditions: Vec<&Attribute> = attributes.iter().filter(|it| is_one_of(it, OF_BOTH)).collect();
+    let builders = rows.iter().map(|row| {
+        let builder = row_builder(name, row, with);
+        quote!(#(#conditions)* #builder)
+    });
     quote! {
         #function
 
         #(#builders)*
 
+        #(#conditions)*
         #[cfg(test)]
         mod #name {
             // Makes Cargo build again when the narrowing changes.
@@ -207,6 +220,16 @@ mod tests {
         assert!(sync.unwrap_err().contains("async fn"));
         let bare = expanded_from("", "async fn hello() {}", &Narrowing::default());
         assert!(bare.unwrap_err().contains("setup: Setup"));
+    }
+
+    #[test]
+    fn lints_stay_with_the_function_and_conditions_go_everywhere() {
+        let item = format!("#[expect(unused)] #[cfg(unix)] {BODY}");
+        let code = expanded_from("", &item, &Narrowing::default()).unwrap();
+        assert!(code.starts_with("# [expect (unused)] # [cfg (unix)] async fn hello"), "{code}");
+        assert_eq!(code.matches("expect (unused)").count(), 1);
+        // The function, two builders, the module and its two tests.
+        assert_eq!(code.matches("cfg (unix)").count(), 6);
     }
 
     #[test]

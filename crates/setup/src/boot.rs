@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicBool};
 
 use futures_util::future::{try_join, try_join_all};
 use testcelery_api::{
-    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, Engine, Logs,
-    Network, PlanContext, Worker, WorkerContext, WorkerPlan, until_ready,
+    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, EVIDENCE_LINES,
+    Engine, Logs, Network, PlanContext, Secret, Worker, WorkerContext, WorkerPlan, until_ready,
 };
 use testcelery_client::App;
 
@@ -17,9 +17,6 @@ use crate::{
     names::Names,
     setup::Inner,
 };
-
-/// How many of a worker's last lines an unanswered result shows.
-const TIMEOUT_LINES: usize = 10;
 
 struct Plans {
     brokers: Vec<BrokerPlan>,
@@ -106,8 +103,8 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
         backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
 
     let backend_url = match backends.first().and_then(BackendPlan::planned_url) {
-        Some(url) => Some(url.reveal()),
-        None => builder.rpc.then(|| "rpc://".to_owned()),
+        Some(url) => Some(Secret::new(url.reveal())),
+        None => builder.rpc.then(|| Secret::new("rpc://")),
     };
     let workers = builder.workers.iter().zip(worker_names).map(|(it, name)| {
         let mut context = WorkerContext::new(name, &builder.app_name);
@@ -194,11 +191,13 @@ async fn connect(
     Ok(app.connect().await?)
 }
 
+/// What an unanswered result says of the workers: whether each still runs, and what it logged last.
 fn last_lines(logs: &[Logs]) -> String {
     let mut text = String::new();
     for log in logs {
-        text.push_str(&format!("\n  last lines of {}:", log.container()));
-        for line in log.tail(TIMEOUT_LINES) {
+        let state = log.ended().map_or_else(|| "is running".to_owned(), |exit| exit.to_string());
+        text.push_str(&format!("\n  {} {state}; last lines of {}:", log.container(), log.container()));
+        for line in log.tail(EVIDENCE_LINES) {
             text.push_str(&format!("\n  | {}", line.text));
         }
     }

@@ -75,7 +75,8 @@ impl SetupBuilder {
         self
     }
 
-    /// Adds a broker. Several are a failover list, in this order.
+    /// Adds a broker. Several are a failover list for the workers, in this order; the app takes the first that answers when it connects, and
+    /// stays with it.
     #[must_use]
     pub fn broker(mut self, broker: impl BrokerComponent + 'static) -> Self {
         self.brokers.push(Box::new(broker));
@@ -147,7 +148,8 @@ impl SetupBuilder {
     /// the error carries the container's last log lines).
     ///
     /// # Cancel safety
-    /// Dropping the future takes away whatever it has started.
+    /// Dropping the future takes away whatever it has started, and so does dropping the setup. A process that is killed does neither:
+    /// `#[testcelery::test]` has a reaper for that, a program of your own has `cargo xtask clean` or the next run of such a test.
     pub async fn start(self) -> Result<Setup> {
         self.boot().await.map_err(|failure| failure.error)
     }

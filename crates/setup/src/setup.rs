@@ -120,7 +120,12 @@ impl Setup {
         if let Err(error) = self.inner.network.remove().await {
             failures.push(report(&error));
         }
-        if failures.is_empty() { Ok(()) } else { Err(Error::Down(failures.join("\n"))) }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        // What is left can be tried again.
+        self.inner.is_down.store(false, Ordering::SeqCst);
+        Err(Error::Down(failures.join("\n")))
     }
 
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Arc<dyn Container>> {

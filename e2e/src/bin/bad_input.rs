@@ -79,20 +79,8 @@ async fn make(mistake: &str) -> Result<()> {
             )
             .await
         }
-        // Holds a stack until it is killed, for the test of what is left then.
-        "hold" => {
-            let setup = stack().start().await?;
-            announce();
-            std::future::pending::<()>().await;
-            setup.down().await
-        }
         other => Err(testcelery::Error::Setup(format!("there is no mistake {other:?}"))),
     }
-}
-
-#[expect(clippy::print_stdout, reason = "tells the test that started this program that the stack is up")]
-fn announce() {
-    println!("up");
 }
 
 async fn start(builder: SetupBuilder) -> Result<()> {

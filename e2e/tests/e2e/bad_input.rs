@@ -93,7 +93,7 @@ async fn result_that_never_comes() {
         "no result of task testcelery.tasks.ping",
         "within 1.0s",
         "last known state is PENDING",
-        "last lines of worker",
+        "worker is running; last lines of worker",
     ];
     expect_clean("no-result", &parts).await;
 }

@@ -45,7 +45,10 @@ async fn down_twice(setup: Setup) -> Result<()> {
 async fn held(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");
     match std::env::var(HOLD).as_deref() {
-        Ok("panic") => panic!("as told"),
+        Ok("panic") => {
+            announce();
+            panic!("as told")
+        }
         Ok(_) => {
             announce();
             std::future::pending().await
@@ -80,6 +83,12 @@ fn hold(row: &str, how: Option<&str>) -> Held {
 }
 
 impl Held {
+    /// Waits for its end, and returns its exit code and what it wrote.
+    fn ended(self) -> (Option<i32>, String) {
+        let output = self.child.wait_with_output().expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     async fn until_up(&mut self) {
         let output = self.child.stdout.take().expect("a pipe");
         let up = BufReader::new(output).lines().map_while(|line| line.ok()).any(|line| line.contains("up"));
@@ -96,17 +105,23 @@ impl Held {
 #[tokio::test]
 async fn a_pass_leaves_nothing() {
     for row in ["rabbitmq_redis", "rabbitmq_memcached", "rabbitmq_rpc", "redis_redis", "redis_memcached"] {
-        let mut held = hold(row, None);
-        assert!(held.child.wait().expect("it ends").success(), "{row}");
-        assert_nothing_left(&held.session).await;
+        let held = hold(row, None);
+        let session = held.session.clone();
+        let (code, output) = held.ended();
+        assert_eq!(code, Some(0), "{row}: {output}");
+        assert!(output.contains("1 passed"), "{row}: {output}");
+        assert_nothing_left(&session).await;
     }
 }
 
 #[tokio::test]
 async fn a_panic_leaves_nothing() {
-    let mut held = hold("redis_redis", Some("panic"));
-    assert!(!held.child.wait().expect("it ends").success());
-    assert_nothing_left(&held.session).await;
+    let held = hold("redis_redis", Some("panic"));
+    let session = held.session.clone();
+    let (code, output) = held.ended();
+    assert_eq!(code, Some(101), "{output}");
+    assert!(output.lines().any(|line| line.ends_with("up")), "the stack was up by then: {output}");
+    assert_nothing_left(&session).await;
 }
 
 #[tokio::test]

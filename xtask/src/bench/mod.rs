@@ -137,7 +137,8 @@ fn print(runs: usize, sides: &[(Side, Side)]) {
         "hello world with fresh containers, {runs} runs of each, alternating, after one that is not measured"
     ));
     ui::line(
-        "test: boot, body and teardown; process: from its start to its end; ours in cargo's test profile",
+        "test: boot, body and teardown; process: from its start to its end; ours in cargo's test profile, with our default worker, which\n\
+         leaves out mingle; the peer's worker is plain celery",
     );
     ui::line(format_args!(
         "\n{:28}  {:>22}  {:>22}  {:>6}",

@@ -193,10 +193,10 @@ fn missing(reference: &str, substitute: Option<&str>, reason: &str) -> Error {
     let hint = match substitute {
         Some(substitute) => {
             format!(
-                "run `cargo xtask images`: where no registry answers it builds `{substitute}`, which is used instead"
+                "run `cargo xtask images` in a checkout of testcelery: where no registry answers it builds `{substitute}`, which is used instead"
             )
         }
-        None => "check the reference and the way to its registry, or run `cargo xtask images`, which provides the images of \
+        None => "check the reference and the way to its registry, or run `cargo xtask images` in a checkout of testcelery, which provides the images of \
                  testcelery itself where no registry answers"
             .to_owned(),
     };
@@ -270,8 +270,8 @@ mod tests {
         let text = missing("redis:8", Some("testcelery/redis:x"), "no such host").to_string();
         assert_eq!(
             text,
-            "image `redis:8` is not present and could not be pulled (no such host); run `cargo xtask images`: where no \
-             registry answers it builds `testcelery/redis:x`, which is used instead"
+            "image `redis:8` is not present and could not be pulled (no such host); run `cargo xtask images` in a checkout of \
+             testcelery: where no registry answers it builds `testcelery/redis:x`, which is used instead"
         );
         assert!(missing("mine:1", None, "x").to_string().contains("check the reference"));
     }

@@ -1,7 +1,8 @@
 //! From the recipe to the container.
 
 use testcelery_api::{
-    Component, ContainerSpec, Error, FileTree, Result, Wait, WorkerComponent, WorkerContext, WorkerPlan,
+    Component, ContainerSpec, Error, FileTree, Result, Secret, Wait, WorkerComponent, WorkerContext,
+    WorkerPlan,
 };
 use testcelery_codegen::READY_MARKER;
 
@@ -42,7 +43,7 @@ impl WorkerComponent for Worker {
             Some(url) => spec.env("CELERY_BROKER_URL", url),
             None => spec,
         };
-        let backend = context.backend_url.as_deref().unwrap_or(NO_BACKEND);
+        let backend = context.backend_url.as_ref().map_or(NO_BACKEND, Secret::reveal);
         let spec = spec.env("CELERY_RESULT_BACKEND", backend);
 
         let hostname = format!("{}@{}", context.name, spec.hostname);
@@ -96,7 +97,7 @@ fn owned<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> FileTree {
 
 #[cfg(test)]
 mod tests {
-    use testcelery_api::{ConnectionUrl, Secret};
+    use testcelery_api::ConnectionUrl;
     use testcelery_codegen::PyModule;
 
     use super::*;
@@ -107,7 +108,7 @@ mod tests {
             ConnectionUrl::new("amqp", host).port(5672).credentials("me", Secret::new("hunter2"))
         };
         context.broker_urls = vec![url("broker-1"), url("broker-2")];
-        context.backend_url = Some("redis://:hunter2@backend:6379/0".to_owned());
+        context.backend_url = Some(Secret::new("redis://:hunter2@backend:6379/0"));
         context
     }
 
