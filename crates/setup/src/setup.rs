@@ -1,8 +1,11 @@
 //! The one thing that a test receives.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use testcelery_api::{Backend, Broker, Cluster, Container, Logs, Network, Worker};
@@ -12,6 +15,9 @@ use crate::{Error, Ready, Result, SetupBuilder, ready};
 
 /// The task that [`Setup::ping`] sends: one of the default tasks of every worker of ours.
 const PING_TASK: &str = "testcelery.tasks.ping";
+
+/// How long the app's connections get for closing in order.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A running stack: brokers, result backends, workers and the app that is connected to them.
 ///
@@ -113,8 +119,12 @@ impl Setup {
         }
         let containers: Vec<_> = self.containers().cloned().collect();
         let removals = futures_util::future::join_all(containers.iter().map(|container| container.remove()));
-        // The app says good-bye while the servers die; both are bounded and neither needs the other.
-        let (removed, ()) = futures_util::future::join(removals, self.inner.app.close()).await;
+        // The app says good-bye while the servers die. One that is dead already may never answer, and nobody needs its answer.
+        let goodbye = tokio::time::timeout(GOODBYE, self.inner.app.close());
+        let (removed, said) = futures_util::future::join(removals, goodbye).await;
+        if said.is_err() {
+            tracing::debug!("a server did not answer the app's good-bye within {GOODBYE:?}");
+        }
         let mut failures: Vec<String> =
             removed.into_iter().filter_map(Result::err).map(|error| report(&error)).collect();
         if let Err(error) = self.inner.network.remove().await {

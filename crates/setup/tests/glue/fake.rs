@@ -307,7 +307,10 @@ impl Transport for FakeTransport {
         Err(self.no_rpc())
     }
 
-    async fn close(&self) {}
+    /// As a connection whose server died without a word.
+    async fn close(&self) {
+        std::future::pending().await
+    }
 }
 
 impl FakeTransport {
