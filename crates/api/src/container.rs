@@ -6,6 +6,9 @@ use async_trait::async_trait;
 
 use crate::{ContainerSpec, Endpoint, Exec, ExecOutput, FileTree, Logs, Result, Signal};
 
+/// A variable that every process of a container has: the container's identifier on its engine.
+pub const CONTAINER_VARIABLE: &str = "TESTCELERY_CONTAINER";
+
 /// How the main process of a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -62,6 +65,12 @@ pub trait Container: Send + Sync + fmt::Debug {
 
     /// Its log, filled as long as it runs.
     fn logs(&self) -> &Logs;
+
+    /// Where containers of the same network reach one of its ports, from its creation to its removal: by its name and that port, unless
+    /// the engine says otherwise.
+    fn network_address(&self, port: u16) -> (String, u16) {
+        (self.spec().name.clone(), port)
+    }
 
     /// Where one of its published ports is reached. Asked again after every start: an engine may choose another port.
     ///

@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{Container, ContainerSpec, Image, Result};
+use crate::{Container, ContainerSpec, Error, Filter, Image, Leftover, Result};
 
 /// Something that not every engine can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
+    /// Running an image of a registry.
+    Images,
     /// Building an image from a Dockerfile.
     ImageBuild,
     /// Cutting a container off its network.
@@ -20,16 +22,23 @@ pub enum Capability {
     Users,
     /// Mounting a file system in memory.
     Tmpfs,
+    /// Mounting a file or folder of the host so that it can only be read.
+    ReadOnlyMounts,
+    /// Publishing a port on a given port of the host.
+    HostPorts,
 }
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Images => "images",
             Self::ImageBuild => "image builds",
             Self::Partition => "network partitions",
             Self::MemoryLimit => "memory limits",
             Self::Users => "other users",
             Self::Tmpfs => "file systems in memory",
+            Self::ReadOnlyMounts => "read-only mounts",
+            Self::HostPorts => "ports of your choice on the host",
         })
     }
 }
@@ -40,8 +49,27 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// A short name for messages, as `docker`.
     fn name(&self) -> &'static str;
 
+    /// Which one it is and why, for people: as `docker 28.2.2 at unix:///var/run/docker.sock (DOCKER_HOST)`.
+    fn description(&self) -> String;
+
     /// Whether it can do something that not every engine can.
     fn supports(&self, capability: Capability) -> bool;
+
+    /// What to do where it cannot do something: the end of the message of [`require`](Self::require).
+    fn hint(&self, capability: Capability) -> String {
+        format!("run it on an engine that can do {capability}")
+    }
+
+    /// Fails where it cannot do something.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    fn require(&self, capability: Capability) -> Result<()> {
+        if self.supports(capability) {
+            return Ok(());
+        }
+        Err(Error::Unsupported { engine: self.name().to_owned(), capability, hint: self.hint(capability) })
+    }
 
     /// Makes sure that an image is there: pulls or builds it where needed.
     ///
@@ -49,11 +77,12 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// [`Error::ImageMissing`](crate::Error::ImageMissing) or [`Error::ImageBuild`](crate::Error::ImageBuild).
     async fn ensure_image(&self, image: &Image) -> Result<()>;
 
-    /// Creates a network of its own for containers that are to see each other by name.
+    /// Creates a network of its own for containers that are to see each other by name. These are the first of them: an engine without
+    /// a name service of its own decides by now where they are going to be reached.
     ///
     /// # Errors
     /// When the engine refuses.
-    async fn create_network(&self) -> Result<Arc<dyn Network>>;
+    async fn create_network(&self, members: &[&ContainerSpec]) -> Result<Arc<dyn Network>>;
 
     /// Creates a container and writes its files, without starting it. The container is guarded from the moment it exists:
     /// whatever fails or is cancelled from then on leaves nothing behind.
@@ -62,12 +91,17 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// When the engine refuses.
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>>;
 
-    /// Removes whatever processes that have ended left behind, by being killed for instance. What belongs to a process that still runs, or
-    /// of which that is not known, stays.
+    /// What is there of ours.
+    ///
+    /// # Errors
+    /// When the engine cannot list it.
+    async fn leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>>;
+
+    /// Removes what is there of ours until there is nothing left of it, and returns what it removed. Works from any process.
     ///
     /// # Errors
     /// When something cannot be removed.
-    async fn remove_orphans(&self) -> Result<()>;
+    async fn remove_leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>>;
 }
 
 /// A network of an engine. Like a container it is its own guard.

@@ -30,6 +30,7 @@ impl fmt::Debug for File {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FileTree {
     owner: Option<(u32, u32)>,
+    settings: bool,
     files: BTreeMap<String, File>,
 }
 
@@ -41,12 +42,26 @@ impl FileTree {
 
     /// An empty tree whose files and folders belong to a user and group of the container.
     pub fn owned_by(uid: u32, gid: u32) -> Self {
-        Self { owner: Some((uid, gid)), files: BTreeMap::new() }
+        Self { owner: Some((uid, gid)), ..Self::default() }
     }
 
     /// User and group of everything in the tree.
     pub fn owner(&self) -> (u32, u32) {
         self.owner.unwrap_or((0, 0))
+    }
+
+    /// Says that its files are settings: texts that name paths, ports and host names of the container, and 0.0.0.0 for all of its own
+    /// addresses. An engine whose containers have no file system or address of their own writes in their place what stands for them there.
+    /// Files that are no settings are written as they are.
+    #[must_use]
+    pub fn as_settings(mut self) -> Self {
+        self.settings = true;
+        self
+    }
+
+    /// Whether its files are settings.
+    pub fn is_settings(&self) -> bool {
+        self.settings
     }
 
     /// Adds or replaces a file of mode 0o644.

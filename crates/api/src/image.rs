@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::FileTree;
+use crate::{FileTree, Software};
 
 /// When a reference is pulled from its registry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct Image {
     pub pull: PullPolicy,
     /// A local reference that is used where the first one is absent and this one is present.
     pub substitute: Option<String>,
+    /// The same without an image, for engines that have none; `None` where there is no such thing.
+    pub software: Option<Software>,
 }
 
 /// Where an image comes from.
@@ -53,12 +55,18 @@ impl Image {
             source: ImageSource::Reference(reference.into()),
             pull: PullPolicy::default(),
             substitute: None,
+            software: None,
         }
     }
 
     /// An image that is built when its tag is missing.
     pub fn build(build: Build) -> Self {
-        Self { source: ImageSource::Build(Box::new(build)), pull: PullPolicy::default(), substitute: None }
+        Self {
+            source: ImageSource::Build(Box::new(build)),
+            pull: PullPolicy::default(),
+            substitute: None,
+            software: None,
+        }
     }
 
     /// Sets when the reference is pulled.
@@ -72,6 +80,13 @@ impl Image {
     #[must_use]
     pub fn substitute(mut self, reference: impl Into<String>) -> Self {
         self.substitute = Some(reference.into());
+        self
+    }
+
+    /// Says what the image holds, for engines that run processes instead of images.
+    #[must_use]
+    pub fn software(mut self, software: Software) -> Self {
+        self.software = Some(software);
         self
     }
 

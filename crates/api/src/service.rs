@@ -28,7 +28,8 @@ impl ServiceNode {
 
     /// The URL for workers.
     pub fn url(&self) -> ConnectionUrl {
-        self.url.clone()
+        let (host, port) = self.container.network_address(self.port);
+        self.url.clone().at(host, port)
     }
 
     /// The URL for the test.

@@ -43,11 +43,14 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
         None => engine::default_engine().await?,
     };
     let specs = brokers.iter().map(|plan| &plan.spec);
-    let specs =
-        specs.chain(backends.iter().map(|plan| &plan.spec)).chain(workers.iter().map(|plan| &plan.spec));
-    ensure_images(engine.as_ref(), specs).await?;
+    let specs = specs.chain(backends.iter().map(|plan| &plan.spec));
+    let specs: Vec<&ContainerSpec> = specs.chain(workers.iter().map(|plan| &plan.spec)).collect();
+    for need in specs.iter().flat_map(|spec| spec.needs()) {
+        engine.require(need)?;
+    }
+    ensure_images(engine.as_ref(), &specs).await?;
 
-    let network = engine.create_network().await?;
+    let network = engine.create_network(&specs).await?;
     let yard = Yard { engine: engine.as_ref(), network: &network, created: Mutex::default() };
     let booted = boot_nodes(&yard, builder, brokers, backends, workers).await;
     let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +119,7 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
     Ok(Plans { brokers, backends, workers })
 }
 
-async fn ensure_images(engine: &dyn Engine, specs: impl Iterator<Item = &ContainerSpec>) -> Result<()> {
+async fn ensure_images(engine: &dyn Engine, specs: &[&ContainerSpec]) -> Result<()> {
     let mut images: Vec<_> = Vec::new();
     for spec in specs {
         if !images.contains(&&spec.image) {

@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testcelery_api::Filter;
+
 use crate::{Result, engine};
 
 /// Set in the reaper's environment; nobody else sets it.
@@ -82,7 +84,7 @@ pub(crate) async fn reap() -> Result<()> {
     let engine = engine::default_engine().await?;
     let begin = Instant::now();
     while begin.elapsed() < WATCH {
-        engine.remove_orphans().await?;
+        engine.remove_leftovers(&Filter::DeadOwner).await?;
         tokio::time::sleep(INTERVAL).await;
     }
     Ok(())

@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount as ClientMount, MountType,
     NetworkingConfig, PortBinding, PortMap,
 };
-use testcelery_api::{ContainerSpec, Mount};
+use testcelery_api::{CONTAINER_VARIABLE, ContainerSpec, Mount};
 
 use crate::{
     labels::{LABEL_NAME, of_this_process},
@@ -34,15 +34,18 @@ pub(crate) fn in_network(spec: &ContainerSpec) -> EndpointSettings {
     EndpointSettings { aliases: Some(aliases), ..Default::default() }
 }
 
-pub(crate) fn body(spec: &ContainerSpec, image: String, reach: &Reach) -> ContainerCreateBody {
+pub(crate) fn body(spec: &ContainerSpec, name: &str, image: String, reach: &Reach) -> ContainerCreateBody {
     let mut labels = of_this_process();
     labels.insert(LABEL_NAME.to_owned(), spec.name.clone());
     let network = spec.network.as_ref().map(|network| network.id().to_owned());
+    let env = [(CONTAINER_VARIABLE, name)].into_iter();
+    let env = env.chain(spec.env.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let env = env.map(|(key, value)| format!("{key}={value}"));
     ContainerCreateBody {
         image: Some(image),
         hostname: Some(spec.hostname.clone()),
         cmd: spec.command.clone(),
-        env: Some(spec.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+        env: Some(env.collect()),
         user: spec.user.clone(),
         labels: Some(labels),
         // What `stop` promises, whatever the image says.
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn ports_are_bound_to_this_machine_only() {
-        let body = body(&spec().port(6379).port_on(1, 2), "redis:8".into(), &Reach::Loopback);
+        let body = body(&spec().port(6379).port_on(1, 2), "name", "redis:8".into(), &Reach::Loopback);
         let bindings = body.host_config.unwrap().port_bindings.unwrap();
         let of = |port: &str| bindings[port].clone().unwrap().remove(0);
         assert_eq!(of("6379/tcp").host_ip.as_deref(), Some("127.0.0.1"));
@@ -129,11 +132,11 @@ mod tests {
 
     #[test]
     fn labels_say_whose_it_is() {
-        let labels = body(&spec(), "redis:8".into(), &Reach::Loopback).labels.unwrap();
+        let labels = body(&spec(), "name", "redis:8".into(), &Reach::Loopback).labels.unwrap();
         assert_eq!(labels[LABEL_NAME], "broker");
-        assert_eq!(labels[crate::LABEL_SESSION], crate::session_id());
-        let owner = crate::Owner::parse(&labels[crate::LABEL_OWNER]).unwrap();
-        assert_eq!(owner, crate::Owner::of_this_process());
+        assert_eq!(labels[crate::LABEL_SESSION], testcelery_api::session_id());
+        let owner = testcelery_api::Owner::parse(&labels[crate::LABEL_OWNER]).unwrap();
+        assert_eq!(owner, testcelery_api::Owner::of_this_process());
     }
 
     #[test]
@@ -142,7 +145,7 @@ mod tests {
             .mount(Mount::bind("/src", "/app").read_only())
             .mount(Mount::tmpfs("/cache"))
             .memory_limit(1 << 26);
-        let config = body(&spec, "redis:8".into(), &Reach::Loopback).host_config.unwrap();
+        let config = body(&spec, "name", "redis:8".into(), &Reach::Loopback).host_config.unwrap();
         let mounts = config.mounts.unwrap();
         assert_eq!((mounts.len(), mounts[0].read_only), (1, Some(true)));
         assert!(config.tmpfs.unwrap().contains_key("/cache"));

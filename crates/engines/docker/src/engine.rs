@@ -8,18 +8,20 @@ use bollard::{
     query_parameters::CreateContainerOptionsBuilder,
 };
 use testcelery_api::{
-    BoxError, Capability, Container, ContainerSpec, Engine, Error, FileTree, Image, Logs, Network, Result,
+    BoxError, Capability, Container, ContainerSpec, Engine, Error, FileTree, Filter, Image, Leftover, Logs,
+    Network, Result,
 };
 
 use crate::{
-    Docker, Filter,
+    Docker,
     background::{Doomed, Guard},
-    connect::Inner,
+    connect::{Daemon, Inner},
     container::{DockerContainer, Shared},
     create::{body, random_name},
     error::{ENGINE, failed},
     images::{ensure, resolve},
     labels::of_this_process,
+    leftovers,
     network::DockerNetwork,
     reach::Reach,
     removal::status,
@@ -32,14 +34,22 @@ impl Engine for Docker {
         ENGINE
     }
 
+    fn description(&self) -> String {
+        let Daemon { address, rule, server_version, .. } = self.daemon();
+        format!("{ENGINE} {server_version} at {address} ({rule})")
+    }
+
     fn supports(&self, capability: Capability) -> bool {
         matches!(
             capability,
-            Capability::ImageBuild
+            Capability::Images
+                | Capability::ImageBuild
                 | Capability::Partition
                 | Capability::MemoryLimit
                 | Capability::Users
                 | Capability::Tmpfs
+                | Capability::ReadOnlyMounts
+                | Capability::HostPorts
         )
     }
 
@@ -47,7 +57,7 @@ impl Engine for Docker {
         ensure(&self.inner, image).await.map(drop)
     }
 
-    async fn create_network(&self) -> Result<Arc<dyn Network>> {
+    async fn create_network(&self, _: &[&ContainerSpec]) -> Result<Arc<dyn Network>> {
         let name = random_name("net");
         let guard = self.guard(Doomed::Network(name.clone()))?;
         let request = NetworkCreateRequest {
@@ -106,8 +116,12 @@ impl Engine for Docker {
         Ok(Arc::new(container))
     }
 
-    async fn remove_orphans(&self) -> Result<()> {
-        self.remove_leftovers(&Filter::DeadOwner).await.map(drop)
+    async fn leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        leftovers::list(self, filter).await
+    }
+
+    async fn remove_leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        leftovers::remove(self, filter).await
     }
 }
 
@@ -119,7 +133,7 @@ impl Docker {
 
     async fn create_from(&self, spec: &ContainerSpec, name: &str, image: &str) -> Result<(Guard, String)> {
         let guard = self.guard(Doomed::Container(name.to_owned()))?;
-        let body = body(spec, image.to_owned(), &self.inner.reach);
+        let body = body(spec, name, image.to_owned(), &self.inner.reach);
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let client = self.inner.client.clone();
         // On a task of its own for the reason given in `create_network`. The guard is dropped when the request has failed, and

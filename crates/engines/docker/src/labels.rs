@@ -1,6 +1,8 @@
 //! The labels on everything that is ours, and who owns it.
 
-use std::{collections::HashMap, fs, sync::OnceLock};
+use std::collections::HashMap;
+
+use testcelery_api::{Owner, session_id};
 
 /// On everything that this engine makes, with the value `true`.
 pub const LABEL: &str = "testcelery";
@@ -11,20 +13,6 @@ pub const LABEL_OWNER: &str = "testcelery.owner";
 /// The name inside the setup, as `broker`; on containers only.
 pub const LABEL_NAME: &str = "testcelery.name";
 
-/// The variable that sets the session.
-pub const SESSION_VARIABLE: &str = "TESTCELERY_SESSION";
-
-/// The identifier of this test run: `TESTCELERY_SESSION`, else nextest's `NEXTEST_RUN_ID`, else random per process.
-pub fn session_id() -> &'static str {
-    static SESSION: OnceLock<String> = OnceLock::new();
-    SESSION.get_or_init(|| {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        set(SESSION_VARIABLE)
-            .or_else(|| set("NEXTEST_RUN_ID"))
-            .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string())
-    })
-}
-
 /// The labels of something that this process makes.
 pub(crate) fn of_this_process() -> HashMap<String, String> {
     HashMap::from([
@@ -32,115 +20,4 @@ pub(crate) fn of_this_process() -> HashMap<String, String> {
         (LABEL_SESSION.to_owned(), session_id().to_owned()),
         (LABEL_OWNER.to_owned(), Owner::of_this_process().to_string()),
     ])
-}
-
-/// A process, named so that neither a recycled process number nor another machine or container is taken for it.
-///
-/// Written and read as the value of the label [`LABEL_OWNER`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Owner {
-    /// Its process number.
-    pub pid: u32,
-    /// When it started, in clock ticks since the boot (field 22 of `/proc/<pid>/stat`); 0 where that is not known.
-    pub start: u64,
-    /// The boot of its machine (`/proc/sys/kernel/random/boot_id`); empty where that is not known.
-    pub boot: String,
-    /// Its process namespace (the number in `/proc/self/ns/pid`); empty where that is not known.
-    pub namespace: String,
-}
-
-impl Owner {
-    /// This process.
-    pub fn of_this_process() -> Self {
-        let pid = std::process::id();
-        Self { pid, start: start_time(pid).unwrap_or(0), boot: boot_id(), namespace: pid_namespace() }
-    }
-
-    /// Reads the value of the label; `None` for a text that is no such value.
-    pub fn parse(label: &str) -> Option<Self> {
-        let parts: HashMap<&str, &str> = label.split(' ').filter_map(|part| part.split_once('=')).collect();
-        Some(Self {
-            pid: parts.get("pid")?.parse().ok()?,
-            start: parts.get("start")?.parse().ok()?,
-            boot: (*parts.get("boot")?).to_owned(),
-            namespace: (*parts.get("ns")?).to_owned(),
-        })
-    }
-
-    /// Whether it is known to have ended. A process of another machine or container, or of a system without `/proc`, is never
-    /// known to.
-    pub fn is_dead(&self) -> bool {
-        let visible = !self.boot.is_empty()
-            && !self.namespace.is_empty()
-            && self.boot == boot_id()
-            && self.namespace == pid_namespace();
-        visible && start_time(self.pid) != Some(self.start)
-    }
-}
-
-impl std::fmt::Display for Owner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pid, start, boot, namespace } = self;
-        write!(f, "pid={pid} start={start} boot={boot} ns={namespace}")
-    }
-}
-
-fn boot_id() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
-}
-
-fn pid_namespace() -> String {
-    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
-}
-
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold anything: count from behind the last one.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    // A zombie has ended; its parent has not asked yet.
-    (state != "Z").then_some(())?;
-    fields.nth(18)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_owner_survives_its_label() {
-        let owner = Owner::of_this_process();
-        assert_eq!(Owner::parse(&owner.to_string()), Some(owner));
-        for label in ["", "4711", "pid=x start=1 boot=b ns=1", "pid=1 start=1 boot=b"] {
-            assert_eq!(Owner::parse(label), None, "{label}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn who_is_dead() {
-        let me = Owner::of_this_process();
-        assert!(!me.is_dead());
-        // The same number, started at another time: a recycled process number.
-        let earlier = Owner { start: me.start + 1, ..me.clone() };
-        assert!(earlier.is_dead());
-        let elsewhere = Owner { boot: "another".into(), ..earlier.clone() };
-        assert!(!elsewhere.is_dead());
-        let contained = Owner { namespace: "1".into(), ..earlier };
-        assert!(!contained.is_dead());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_child_that_ended_is_dead_even_before_it_is_waited_for() {
-        let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
-        let owner =
-            Owner { pid: child.id(), start: start_time(child.id()).unwrap(), ..Owner::of_this_process() };
-        assert!(!owner.is_dead());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(owner.is_dead());
-    }
 }

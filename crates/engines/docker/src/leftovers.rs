@@ -7,208 +7,107 @@ use bollard::query_parameters::{
     RemoveVolumeOptionsBuilder,
 };
 use futures_util::future::join_all;
-use testcelery_api::Result;
+use testcelery_api::{Filter, Leftover, Owner, Result};
 
 use crate::{
     Docker,
     error::failed,
-    labels::{LABEL, LABEL_OWNER, LABEL_SESSION, Owner},
+    labels::{LABEL, LABEL_OWNER, LABEL_SESSION},
     removal::{remove_container, remove_network_by_force, status},
 };
 
 /// How often to list and remove before giving up: something that is being made meanwhile shows in the next list.
 const ROUNDS: usize = 5;
 
-/// Whose things are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Filter {
-    /// Everything with our labels.
-    All,
-    /// Everything of one session.
-    Session(String),
-    /// Everything whose owner is known to have ended: see [`Owner::is_dead`].
-    DeadOwner,
+const CONTAINER: &str = "container";
+const NETWORK: &str = "network";
+const VOLUME: &str = "volume";
+
+/// Containers, networks and named volumes, in the order in which they are removed, each kind ordered by name. Anonymous volumes have no
+/// labels, and go with their container.
+pub(crate) async fn list(docker: &Docker, filter: &Filter) -> Result<Vec<Leftover>> {
+    let client = &docker.inner.client;
+    let label = HashMap::from([("label", vec![LABEL])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&label).build();
+    let containers = client.list_containers(Some(options)).await;
+    let containers = containers.map_err(failed("list", "containers"))?.into_iter().map(|container| {
+        let name = container.names.unwrap_or_default().into_iter().next();
+        let name = name.or(container.id).unwrap_or_default();
+        leftover(CONTAINER, name.trim_start_matches('/'), container.labels)
+    });
+    let options = ListNetworksOptionsBuilder::new().filters(&label).build();
+    let networks = client.list_networks(Some(options)).await;
+    let networks = networks.map_err(failed("list", "networks"))?.into_iter();
+    let networks =
+        networks.map(|network| leftover(NETWORK, &network.name.unwrap_or_default(), network.labels));
+    let options = ListVolumesOptionsBuilder::new().filters(&label).build();
+    let volumes = client.list_volumes(Some(options)).await;
+    let volumes = volumes.map_err(failed("list", "volumes"))?.volumes.unwrap_or_default().into_iter();
+    let volumes = volumes.map(|volume| leftover(VOLUME, &volume.name, Some(volume.labels)));
+
+    let mut found: Vec<Leftover> =
+        containers.chain(networks).chain(volumes).filter(|found| filter.matches(found)).collect();
+    let place = |found: &Leftover| [CONTAINER, NETWORK, VOLUME].iter().position(|kind| *kind == found.kind);
+    found.sort_by(|one, other| (place(one), &one.name).cmp(&(place(other), &other.name)));
+    Ok(found)
 }
 
-/// Containers, networks and volumes with our labels.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Leftovers {
-    /// Containers, running or not.
-    pub containers: Vec<Leftover>,
-    /// Networks.
-    pub networks: Vec<Leftover>,
-    /// Named volumes. Anonymous ones have no labels, and go with their container.
-    pub volumes: Vec<Leftover>,
-}
-
-/// One of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Leftover {
-    /// Its name.
-    pub name: String,
-    /// Its session.
-    pub session: String,
-    /// Who made it, where the label can be read.
-    pub owner: Option<Owner>,
-}
-
-impl Leftovers {
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many things there are.
-    pub fn len(&self) -> usize {
-        self.containers.len() + self.networks.len() + self.volumes.len()
+fn leftover(kind: &'static str, name: &str, labels: Option<HashMap<String, String>>) -> Leftover {
+    let labels = labels.unwrap_or_default();
+    Leftover {
+        kind,
+        name: name.to_owned(),
+        session: labels.get(LABEL_SESSION).cloned().unwrap_or_default(),
+        owner: labels.get(LABEL_OWNER).and_then(|owner| Owner::parse(owner)),
     }
 }
 
-impl Filter {
-    fn matches(&self, leftover: &Leftover) -> bool {
-        match self {
-            Self::All => true,
-            Self::Session(session) => leftover.session == *session,
-            Self::DeadOwner => leftover.owner.as_ref().is_some_and(Owner::is_dead),
+/// Removes them in parallel, until there is nothing left. Returns what it removed.
+pub(crate) async fn remove(docker: &Docker, filter: &Filter) -> Result<Vec<Leftover>> {
+    let mut removed: Vec<Leftover> = Vec::new();
+    let mut last_error = None;
+    for _ in 0..ROUNDS {
+        let left = list(docker, filter).await?;
+        if left.is_empty() {
+            return Ok(removed);
         }
-    }
-}
-
-impl Docker {
-    /// Lists what carries our labels, ordered by name.
-    ///
-    /// # Errors
-    /// When the daemon cannot say.
-    pub async fn leftovers(&self, filter: &Filter) -> Result<Leftovers> {
-        let client = &self.inner.client;
-        let label = HashMap::from([("label", vec![LABEL])]);
-        let of = |name: String, labels: Option<HashMap<String, String>>| {
-            let labels = labels.unwrap_or_default();
-            let leftover = Leftover {
-                name,
-                session: labels.get(LABEL_SESSION).cloned().unwrap_or_default(),
-                owner: labels.get(LABEL_OWNER).and_then(|owner| Owner::parse(owner)),
-            };
-            filter.matches(&leftover).then_some(leftover)
-        };
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&label).build();
-        let containers = client.list_containers(Some(options)).await;
-        let containers = containers.map_err(failed("list", "containers"))?;
-        let options = ListNetworksOptionsBuilder::new().filters(&label).build();
-        let networks = client.list_networks(Some(options)).await;
-        let networks = networks.map_err(failed("list", "networks"))?;
-        let options = ListVolumesOptionsBuilder::new().filters(&label).build();
-        let volumes = client.list_volumes(Some(options)).await;
-        let volumes = volumes.map_err(failed("list", "volumes"))?;
-        let by_name = |found: Vec<Option<Leftover>>| {
-            let mut found: Vec<Leftover> = found.into_iter().flatten().collect();
-            found.sort_by(|one, other| one.name.cmp(&other.name));
-            found
-        };
-        Ok(Leftovers {
-            containers: by_name(
-                containers
-                    .into_iter()
-                    .map(|container| {
-                        let name = container.names.unwrap_or_default().into_iter().next();
-                        let name = name.or(container.id).unwrap_or_default();
-                        of(name.trim_start_matches('/').to_owned(), container.labels)
-                    })
-                    .collect(),
-            ),
-            networks: by_name(
-                networks
-                    .into_iter()
-                    .map(|network| of(network.name.unwrap_or_default(), network.labels))
-                    .collect(),
-            ),
-            volumes: by_name(
-                volumes
-                    .volumes
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|volume| of(volume.name, Some(volume.labels)))
-                    .collect(),
-            ),
-        })
-    }
-
-    /// Removes what carries our labels, in parallel, until there is nothing left. Works from any process. Returns what it removed.
-    ///
-    /// # Errors
-    /// When something cannot be removed.
-    pub async fn remove_leftovers(&self, filter: &Filter) -> Result<Leftovers> {
-        let mut removed = Leftovers::default();
-        let mut last_error = None;
-        for _ in 0..ROUNDS {
-            let left = self.leftovers(filter).await?;
-            if left.is_empty() {
-                return Ok(removed);
+        last_error = remove_all(docker, &left).await.err();
+        for leftover in left {
+            if !removed.contains(&leftover) {
+                removed.push(leftover);
             }
-            last_error = self.remove_all(&left).await.err();
-            merge(&mut removed.containers, left.containers);
-            merge(&mut removed.networks, left.networks);
-            merge(&mut removed.volumes, left.volumes);
-        }
-        match last_error {
-            Some(error) => Err(error),
-            None => Ok(removed),
         }
     }
+    match last_error {
+        Some(error) => Err(error),
+        None => Ok(removed),
+    }
+}
 
-    async fn remove_all(&self, left: &Leftovers) -> Result<()> {
-        let client = &self.inner.client;
-        let containers = left.containers.iter().map(|container| async {
-            let result = remove_container(client, &container.name).await;
-            result.map_err(failed("remove container", &container.name))
-        });
-        let containers = join_all(containers).await;
-        let networks = left.networks.iter().map(|network| async {
-            let result = remove_network_by_force(client, &network.name).await;
-            result.map_err(failed("remove network", &network.name))
-        });
-        let networks = join_all(networks).await;
-        let volumes = left.volumes.iter().map(|volume| async {
-            let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-            match client.remove_volume(&volume.name, Some(options)).await {
+async fn remove_all(docker: &Docker, left: &[Leftover]) -> Result<()> {
+    let client = &docker.inner.client;
+    let mut result = Ok(());
+    // A network is removed when nothing is in it any more, a volume when nothing uses it.
+    for kind in [CONTAINER, NETWORK, VOLUME] {
+        let removals = left.iter().filter(|leftover| leftover.kind == kind).map(|leftover| async {
+            let name = leftover.name.as_str();
+            let removed = match kind {
+                CONTAINER => remove_container(client, name).await,
+                NETWORK => remove_network_by_force(client, name).await,
+                _ => {
+                    let options = RemoveVolumeOptionsBuilder::new().force(true).build();
+                    client.remove_volume(name, Some(options)).await
+                }
+            };
+            match removed {
                 Err(error) if status(&error) != Some(404) => {
-                    Err(failed("remove volume", &volume.name)(error))
+                    Err(failed("remove", &format!("{kind} {name}"))(error))
                 }
                 _ => Ok(()),
             }
         });
-        let volumes = join_all(volumes).await;
-        containers.into_iter().chain(networks).chain(volumes).collect()
+        let removed: Result<()> = join_all(removals).await.into_iter().collect();
+        result = result.and(removed);
     }
-}
-
-fn merge(all: &mut Vec<Leftover>, more: Vec<Leftover>) {
-    for leftover in more {
-        if !all.contains(&leftover) {
-            all.push(leftover);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn leftover(session: &str, owner: Option<Owner>) -> Leftover {
-        Leftover { name: "n".into(), session: session.into(), owner }
-    }
-
-    #[test]
-    fn filters() {
-        let mine = leftover("s1", Some(Owner::of_this_process()));
-        assert!(Filter::All.matches(&mine));
-        assert!(Filter::Session("s1".into()).matches(&mine));
-        assert!(!Filter::Session("s2".into()).matches(&mine));
-        assert!(!Filter::DeadOwner.matches(&mine));
-        // A label that cannot be read proves nothing.
-        assert!(!Filter::DeadOwner.matches(&leftover("s1", None)));
-    }
+    result
 }

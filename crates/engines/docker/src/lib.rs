@@ -23,6 +23,5 @@ mod upload;
 pub use build::Progress;
 pub use connect::{Daemon, Docker};
 pub use images::ImageInfo;
-pub use labels::{LABEL, LABEL_NAME, LABEL_OWNER, LABEL_SESSION, Owner, SESSION_VARIABLE, session_id};
-pub use leftovers::{Filter, Leftover, Leftovers};
+pub use labels::{LABEL, LABEL_NAME, LABEL_OWNER, LABEL_SESSION};
 pub use resolve::OVERRIDE_VARIABLE;

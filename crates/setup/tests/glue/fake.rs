@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use testcelery::{
     api::{
-        BrokerComponent, BrokerPlan, Capability, Component, ConnectionUrl, Container, ContainerSpec,
+        BrokerComponent, BrokerPlan, Capability, Filter, Leftover, Component, ConnectionUrl, Container, ContainerSpec,
         ContainerState, Endpoint, Engine, Error, Exec, ExecOutput, ExitStatus, FileTree, Image, Logs,
         Network, PlanContext, Result, ServiceNode, Signal, Stream, Wait, Worker, WorkerComponent,
         WorkerContext, WorkerPlan,
@@ -60,8 +60,12 @@ impl Engine for FakeEngine {
         "fake"
     }
 
+    fn description(&self) -> String {
+        "fake".to_owned()
+    }
+
     fn supports(&self, _: Capability) -> bool {
-        false
+        true
     }
 
     async fn ensure_image(&self, image: &Image) -> Result<()> {
@@ -72,7 +76,7 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn create_network(&self) -> Result<Arc<dyn Network>> {
+    async fn create_network(&self, _: &[&ContainerSpec]) -> Result<Arc<dyn Network>> {
         self.calls.add("create network");
         Ok(Arc::new(FakeNetwork(self.calls.clone())))
     }
@@ -83,8 +87,12 @@ impl Engine for FakeEngine {
         Ok(Arc::new(FakeContainer { spec, logs, calls: self.calls.clone(), fault: self.fault }))
     }
 
-    async fn remove_orphans(&self) -> Result<()> {
-        Ok(())
+    async fn leftovers(&self, _: &Filter) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_leftovers(&self, _: &Filter) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use testcelery_api::{Engine, Exec, FileTree};
-use testcelery_docker::{Docker, Filter, SESSION_VARIABLE};
+use testcelery_api::{Engine, Exec, FileTree, Filter, SESSION_VARIABLE};
+use testcelery_docker::Docker;
 
 use crate::{containers_named, docker, script, started, unique};
 
@@ -26,7 +26,7 @@ fn a_drop_without_a_runtime_removes_all_and_waits() {
     let name = unique("c");
     let (docker, containers, network) = runtime().block_on(async {
         let docker = docker().await;
-        let network = docker.create_network().await.unwrap();
+        let network = docker.create_network(&[]).await.unwrap();
         let mut containers = Vec::new();
         for _ in 0..3 {
             let spec = script(&name, "exec sleep 60").network(network.clone());
@@ -46,7 +46,7 @@ fn a_drop_without_a_runtime_removes_all_and_waits() {
 
 async fn docker_networks() -> Vec<String> {
     let left = docker().await.leftovers(&Filter::All).await.unwrap();
-    left.networks.into_iter().map(|network| network.name).collect()
+    left.into_iter().filter(|left| left.kind == "network").map(|network| network.name).collect()
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_cancelled_network_leaves_nothing() {
             let docker = docker().await;
             for step in 0..20 {
                 let patience = Duration::from_millis(step * 4);
-                let _ = tokio::time::timeout(patience, docker.create_network()).await;
+                let _ = tokio::time::timeout(patience, docker.create_network(&[])).await;
             }
         });
     }
@@ -128,7 +128,7 @@ fn what_a_killed_process_leaves_is_found_and_removed_by_another_one() {
     if is_child("killed-") {
         return runtime().block_on(async {
             let docker = docker().await;
-            let network = docker.create_network().await.unwrap();
+            let network = docker.create_network(&[]).await.unwrap();
             let spec = script("c", "exec sleep 60").network(network.clone());
             let _container = started(&docker, spec).await;
             // Not `println!`, whose output libtest keeps for itself.
@@ -145,13 +145,14 @@ fn what_a_killed_process_leaves_is_found_and_removed_by_another_one() {
         let docker = docker().await;
         let of_session = Filter::Session(session);
         let found = docker.leftovers(&of_session).await.unwrap();
-        assert_eq!((found.containers.len(), found.networks.len()), (1, 1));
+        let kinds: Vec<&str> = found.iter().map(|left| left.kind).collect();
+        assert_eq!(kinds, ["container", "network"]);
         let dead = docker.leftovers(&Filter::DeadOwner).await.unwrap();
-        assert!(!dead.containers.contains(&found.containers[0]));
+        assert!(!dead.contains(&found[0]));
         child.kill().unwrap();
         child.wait().unwrap();
         let dead = docker.leftovers(&Filter::DeadOwner).await.unwrap();
-        assert!(dead.containers.contains(&found.containers[0]));
+        assert!(dead.contains(&found[0]));
         assert_eq!(docker.remove_leftovers(&of_session).await.unwrap(), found);
         assert!(docker.leftovers(&of_session).await.unwrap().is_empty());
     });

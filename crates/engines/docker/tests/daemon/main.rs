@@ -10,8 +10,8 @@ mod networks;
 
 use std::sync::Arc;
 
-use testcelery_api::{Container, ContainerSpec, Engine, Image};
-use testcelery_docker::{Docker, Filter, Leftover};
+use testcelery_api::{Container, ContainerSpec, Engine, Filter, Image, Leftover};
+use testcelery_docker::Docker;
 
 /// The image that every test runs on, and what `cargo xtask images` builds where no registry answers.
 const REDIS: &str = "redis:8.2.3";
@@ -50,5 +50,5 @@ fn unique(kind: &str) -> String {
 /// The containers of that name in the setup.
 async fn containers_named(docker: &Docker, name: &str) -> Vec<Leftover> {
     let left = docker.leftovers(&Filter::All).await.unwrap();
-    left.containers.into_iter().filter(|container| container.name.ends_with(name)).collect()
+    left.into_iter().filter(|left| left.kind == "container" && left.name.ends_with(name)).collect()
 }

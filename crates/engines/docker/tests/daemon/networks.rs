@@ -8,7 +8,7 @@ use crate::{docker, redis_image, script, started};
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn names_resolve_and_come_back_after_a_cut() {
     let docker = docker().await;
-    let network = docker.create_network().await.unwrap();
+    let network = docker.create_network(&[]).await.unwrap();
     let redis = ContainerSpec::new("broker", redis_image())
         .command(["redis-server", "--save", "", "--protected-mode", "no"])
         .port(6379)

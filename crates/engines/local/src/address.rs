@@ -1,0 +1,1 @@
+//! Loopback addresses, one for each container.

@@ -1,0 +1,1 @@
+//! Paths, addresses and names of a container, as they are on the host.
