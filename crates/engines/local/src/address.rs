@@ -1,1 +1,227 @@
-//! Loopback addresses, one for each container.
+//! Loopback addresses: each container has one of its own, and its standard ports on it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, TryLockError},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use testcelery_api::{Error, Result};
+
+use crate::error::{ENGINE, failed};
+
+/// The first two bytes of all of our addresses but the user's: 127.64.0.0 to 127.127.255.255, where nothing else is usual.
+const NET: u8 = 127;
+const FIRST_USER: u8 = 64;
+const USERS: u32 = 64;
+
+/// How many addresses a user has: as many as there are [spare ports](Address::spare) for.
+const ADDRESSES: u32 = 4096;
+
+/// Spare ports of the address number `n` are `FIRST_SPARE + n * SPARES` and the following: below the range that systems hand out by
+/// themselves (Linux from 32768, others from 49152), above the well-known ones.
+const FIRST_SPARE: u32 = 16_384;
+const SPARES: u32 = 4;
+
+/// How many addresses are tried before giving up.
+const ATTEMPTS: u32 = 256;
+
+/// Gives out addresses. Nobody else has one as long as it is held: a lock file is held with it, which a process that ends lets go.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    folder: PathBuf,
+    user: u8,
+    next: AtomicU32,
+    single: bool,
+}
+
+/// One address, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Address {
+    ip: Ipv4Addr,
+    ports: BTreeMap<u16, u16>,
+    spare: Vec<u16>,
+    _lock: Option<File>,
+}
+
+impl Addresses {
+    /// With lock files in a folder that lasts. Processes of one user begin at different places; where two users meet, ports decide.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        let user = u8::try_from(rustix::process::getuid().as_raw() % USERS).unwrap_or(0);
+        // 127.0.0.2 is an address like any other on Linux and Windows; macOS has 127.0.0.1 alone.
+        let single = TcpListener::bind((Ipv4Addr::new(NET, 0, 0, 2), 0)).is_err();
+        let next = AtomicU32::new(std::process::id().wrapping_mul(67) % ADDRESSES);
+        Self { folder, user: FIRST_USER + user, next, single }
+    }
+
+    /// As on a system that has 127.0.0.1 alone.
+    #[cfg(test)]
+    fn single(folder: PathBuf) -> Self {
+        Self { single: true, ..Self::new(folder) }
+    }
+
+    /// An address where these ports are free, and some more ports that are free on 127.0.0.1 and `::1` as well.
+    pub(crate) fn take(&self, ports: &[u16], spare: usize) -> Result<Address> {
+        if self.single {
+            return Address::on_the_only_one(ports, spare).map_err(failed("find free ports on", "127.0.0.1"));
+        }
+        std::fs::create_dir_all(&self.folder)
+            .map_err(failed("create folder", self.folder.display().to_string()))?;
+        let mut busy = None;
+        for _ in 0..ATTEMPTS {
+            let number = self.next.fetch_add(1, Ordering::Relaxed) % ADDRESSES;
+            let [_, _, high, low] = number.to_be_bytes();
+            let ip = Ipv4Addr::new(NET, self.user, high, low.max(1));
+            let Some(lock) = lock(&self.folder, ip).map_err(failed("lock address", ip.to_string()))? else {
+                continue;
+            };
+            let first = FIRST_SPARE + number * SPARES;
+            let spare: Vec<u16> = (first..).take(spare).map_while(|port| u16::try_from(port).ok()).collect();
+            let own =
+                ports.iter().find_map(|port| bind(IpAddr::V4(ip), *port).err().map(|error| (*port, error)));
+            let anywhere =
+                spare.iter().find_map(|port| everywhere(ip, *port).err().map(|error| (*port, error)));
+            match own.or(anywhere) {
+                None => {
+                    let ports = ports.iter().map(|port| (*port, *port)).collect();
+                    return Ok(Address { ip, ports, spare, _lock: Some(lock) });
+                }
+                Some((port, error)) => busy = Some((ip, port, error)),
+            }
+        }
+        Err(none_free(busy))
+    }
+}
+
+/// Why none of many addresses would do.
+fn none_free(busy: Option<(Ipv4Addr, u16, io::Error)>) -> Error {
+    let Some((ip, port, error)) = busy else {
+        return failed("find", "a free loopback address")(format!(
+            "{ATTEMPTS} addresses in a row are taken by running tests; `cargo xtask clean` stops what was left behind"
+        ));
+    };
+    Error::Engine {
+        engine: ENGINE,
+        operation: "listen on",
+        subject: format!("{ip}:{port}"),
+        source: format!(
+            "{error}, as on {ATTEMPTS} other loopback addresses: a program of this machine listens on port {port} of all addresses \
+             (0.0.0.0); stop it, or let it listen on 127.0.0.1"
+        )
+        .into(),
+    }
+}
+
+impl Address {
+    fn on_the_only_one(ports: &[u16], spare: usize) -> io::Result<Self> {
+        let ip = Ipv4Addr::LOCALHOST;
+        // Bound together, so that they differ; let go when all of them are known.
+        let listeners: Vec<TcpListener> =
+            (0..ports.len() + spare).map(|_| TcpListener::bind((ip, 0))).collect::<io::Result<_>>()?;
+        let mut free = listeners.iter().map(|listener| listener.local_addr().map(|address| address.port()));
+        let chosen: Vec<u16> = free.by_ref().take(ports.len()).collect::<io::Result<_>>()?;
+        let spare = free.collect::<io::Result<_>>()?;
+        Ok(Self { ip, ports: ports.iter().copied().zip(chosen).collect(), spare, _lock: None })
+    }
+
+    /// The address.
+    pub(crate) fn ip(&self) -> Ipv4Addr {
+        self.ip
+    }
+
+    /// Where a port of the container is on it: the same one, unless the system has one address for all containers.
+    pub(crate) fn port(&self, port: u16) -> u16 {
+        self.ports.get(&port).copied().unwrap_or(port)
+    }
+
+    /// The ports that are another one here.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = (u16, u16)> {
+        self.ports.iter().map(|(from, to)| (*from, *to)).filter(|(from, to)| from != to)
+    }
+
+    /// Ports that nothing else uses on any loopback address, for what cannot be kept to this one: Erlang's port mapper always listens on
+    /// 127.0.0.1 and `::1` too.
+    pub(crate) fn spare(&self) -> &[u16] {
+        &self.spare
+    }
+}
+
+/// Takes the lock of an address; `None` where somebody has it.
+fn lock(folder: &Path, ip: Ipv4Addr) -> io::Result<Option<File>> {
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join(ip.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a port is free on every address that a spare one is used on.
+fn everywhere(ip: Ipv4Addr, port: u16) -> io::Result<()> {
+    bind(IpAddr::V4(ip), port)?;
+    bind(IpAddr::V4(Ipv4Addr::LOCALHOST), port)?;
+    match bind(IpAddr::V6(Ipv6Addr::LOCALHOST), port) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        // A system without IPv6.
+        _ => Ok(()),
+    }
+}
+
+/// Listens for a moment. `TcpListener` sets SO_REUSEADDR, so that connections of an earlier server that still wait for their end do not
+/// count.
+fn bind(ip: IpAddr, port: u16) -> io::Result<()> {
+    TcpListener::bind(SocketAddr::new(ip, port)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn everyone_has_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Addresses::new(folder.path().into());
+        let other = Addresses::new(folder.path().into());
+        let taken: Vec<Address> =
+            [&one, &other, &one, &other].iter().map(|all| all.take(&[6379], 2).unwrap()).collect();
+        let ips: BTreeSet<Ipv4Addr> = taken.iter().map(Address::ip).collect();
+        let spare: BTreeSet<u16> = taken.iter().flat_map(|address| address.spare().to_vec()).collect();
+        assert_eq!((ips.len(), spare.len()), (4, 8));
+        assert!(taken.iter().all(|address| address.port(6379) == 6379 && address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn an_address_where_something_listens_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let addresses = Addresses::new(folder.path().into());
+        let first = addresses.take(&[], 0).unwrap().ip();
+        let _busy = TcpListener::bind((first, 18_888)).unwrap();
+        addresses.next.fetch_sub(1, Ordering::Relaxed);
+        assert_ne!(addresses.take(&[18_888], 0).unwrap().ip(), first);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_everywhere_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let busy = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let port = busy.local_addr().unwrap().port();
+        let error = Addresses::new(folder.path().into()).take(&[port], 0).unwrap_err();
+        let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        assert!(text.contains(&format!("listens on port {port} of all addresses")), "{text}");
+    }
+
+    #[test]
+    fn one_address_for_all_takes_random_ports() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Addresses::single(folder.path().into()).take(&[6379, 6380], 1).unwrap();
+        assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
+        let ports: BTreeSet<u16> = [address.port(6379), address.port(6380), address.spare()[0]].into();
+        assert_eq!(ports.len(), 3);
+        assert_eq!(address.moved().count(), 2);
+    }
+}

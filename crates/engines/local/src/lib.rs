@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod capability;
+mod error;
+mod network;
 mod programs;
 mod translate;

@@ -1,1 +1,220 @@
-//! Paths, addresses and names of a container, as they are on the host.
+//! Paths, addresses and names as a component gives them, in the words of the host.
+
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::{Arc, LazyLock},
+};
+
+use regex::{Captures, Regex};
+
+use crate::{address::Address, network::Hosts};
+
+/// A URL: what stands before its host, the host, the port, the rest.
+static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"([A-Za-z][A-Za-z0-9+.-]*://(?:[^/@\s"';]*@)?)([A-Za-z0-9.-]+)(?::([0-9]+))?([^\s"';]*)"#)
+        .ok()
+});
+
+/// An absolute path, behind what may stand before one.
+static PATH: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(^|[\s"'`=:,;(\[{<>|&])(/[A-Za-z0-9_.@%+-][A-Za-z0-9_./@%+-]*)"#).ok());
+
+/// All addresses of the container, as programs write it and as Erlang does.
+static ANY_ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b0\.0\.0\.0\b|\{\s*0\s*,\s*0\s*,\s*0\s*,\s*0\s*\}").ok());
+
+static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b[0-9]{1,5}\b").ok());
+
+/// What stands for a container's paths, addresses, ports and neighbours on the host.
+///
+/// A container sees its own folder laid over the file system of the host: a path that is there means that one, any other the host's. A file
+/// that is yet to be made is its own where its folder is.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    pub(crate) root: PathBuf,
+    pub(crate) address: Arc<Address>,
+    pub(crate) hosts: Arc<Hosts>,
+}
+
+impl Translation {
+    /// Where a path of the container is: always inside its folder.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        let mut own = self.root.clone();
+        for part in Path::new(path).components() {
+            match part {
+                Component::Normal(name) => own.push(name),
+                Component::ParentDir if own != self.root => drop(own.pop()),
+                _ => {}
+            }
+        }
+        own
+    }
+
+    /// The path of the container that a path below its folder stands for.
+    pub(crate) fn inside(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        format!("/{}", below.to_string_lossy().trim_start_matches('/'))
+    }
+
+    /// A command's argument, a variable's value, or settings.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for url in URL.iter().flat_map(|pattern| pattern.captures_iter(text)) {
+            let Some(whole) = url.get(0) else { continue };
+            out.push_str(&self.plain(&text[done..whole.start()]));
+            out.push_str(&self.url(&url));
+            done = whole.end();
+        }
+        out.push_str(&self.plain(&text[done..]));
+        out
+    }
+
+    fn url(&self, url: &Captures<'_>) -> String {
+        let part = |number| url.get(number).map_or("", |part| part.as_str());
+        let (before, host, port, rest) = (part(1), part(2), part(3), part(4));
+        let target = match host {
+            "0.0.0.0" => Some(Arc::clone(&self.address)),
+            name => self.hosts.find(name),
+        };
+        let Some(target) = target else { return part(0).to_owned() };
+        let port = match port.parse() {
+            Ok(port) => format!(":{}", target.port(port)),
+            Err(_) => String::new(),
+        };
+        format!("{before}{}{port}{rest}", target.ip())
+    }
+
+    /// Text without a URL in it.
+    fn plain(&self, text: &str) -> String {
+        let text = replace(&PATH, text, |found| {
+            let path = &found[2];
+            let own = self.lookup(path).map(|own| own.to_string_lossy().into_owned());
+            format!("{}{}", &found[1], own.as_deref().unwrap_or(path))
+        });
+        let text = replace(&ANY_ADDRESS, &text, |found| {
+            let ip = self.address.ip().to_string();
+            if found[0].starts_with('{') { format!("{{{}}}", ip.replace('.', ",")) } else { ip }
+        });
+        let moved: Vec<(u16, u16)> = self.address.moved().collect();
+        if moved.is_empty() {
+            return text;
+        }
+        replace(&NUMBER, &text, |found| {
+            let number = found[0].parse().ok();
+            let other = moved.iter().find(|(from, _)| Some(*from) == number);
+            other.map_or_else(|| found[0].to_owned(), |(_, to)| to.to_string())
+        })
+    }
+
+    /// The file that a path means, where it is the container's own.
+    fn lookup(&self, path: &str) -> Option<PathBuf> {
+        let own = self.path(path);
+        let parent_is_own = || own.parent().is_some_and(|parent| parent != self.root && parent.exists());
+        let is_own = own.symlink_metadata().is_ok() || (!Path::new(path).exists() && parent_is_own());
+        is_own.then_some(own)
+    }
+}
+
+fn replace(pattern: &LazyLock<Option<Regex>>, text: &str, with: impl Fn(&Captures<'_>) -> String) -> String {
+    match &**pattern {
+        Some(pattern) => pattern.replace_all(text, with).into_owned(),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use testcelery_api::{ContainerSpec, Image};
+
+    use super::*;
+    use crate::address::Addresses;
+
+    struct Yard {
+        translation: Translation,
+        broker: String,
+        _folder: tempfile::TempDir,
+    }
+
+    fn yard() -> Yard {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        for file in ["app/app.py", "etc/testcelery/redis.conf", "tmp/x"] {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let hosts = Arc::new(Hosts::new(Arc::new(Addresses::new(folder.path().join("addresses")))));
+        let spec = |name: &str| ContainerSpec::new(name, Image::reference("x")).port(6379);
+        let broker = hosts.address_of(&spec("broker").alias("mq")).unwrap().ip().to_string();
+        let address = hosts.address_of(&spec("worker")).unwrap();
+        Yard { translation: Translation { root, address, hosts }, broker, _folder: folder }
+    }
+
+    #[test]
+    fn own_paths_lie_over_those_of_the_host() {
+        let Yard { translation, .. } = &yard();
+        let root = translation.root.display();
+        for (given, seen) in [
+            ("/etc/testcelery/redis.conf", format!("{root}/etc/testcelery/redis.conf")),
+            ("PYTHONPATH=/app:/src", format!("PYTHONPATH={root}/app:/src")),
+            ("/etc/passwd", "/etc/passwd".to_owned()),
+            ("echo 1 >/app/new; cat /dev/null", format!("echo 1 >{root}/app/new; cat /dev/null")),
+            ("open('/tmp/x')", format!("open('{root}/tmp/x')")),
+            ("a/b /nowhere/at/all", "a/b /nowhere/at/all".to_owned()),
+        ] {
+            assert_eq!(translation.text(given), seen);
+        }
+    }
+
+    #[test]
+    fn names_in_urls_are_found_by_their_place() {
+        let Yard { translation, broker, .. } = &yard();
+        for (given, seen) in [
+            ("redis://:broker@broker:6379/0", format!("redis://:broker@{broker}:6379/0")),
+            (
+                "amqp://u:p@broker//;amqp://u:p@mq:5672/%2Fapp",
+                format!("amqp://u:p@{broker}//;amqp://u:p@{broker}:5672/%2Fapp"),
+            ),
+            ("cache+memcached://broker:11211/", format!("cache+memcached://{broker}:11211/")),
+            ("http://elsewhere:80/app", "http://elsewhere:80/app".to_owned()),
+            ("broker", "broker".to_owned()),
+        ] {
+            assert_eq!(translation.text(given), seen);
+        }
+    }
+
+    #[test]
+    fn all_addresses_are_one() {
+        let Yard { translation, .. } = &yard();
+        let ip = translation.address.ip().to_string();
+        assert_eq!(translation.text("bind 0.0.0.0"), format!("bind {ip}"));
+        assert_eq!(
+            translation.text("listeners.tcp.1 = 0.0.0.0:5672"),
+            format!("listeners.tcp.1 = {ip}:5672")
+        );
+        assert_eq!(translation.text("{if,{0,0,0,0}}"), format!("{{if,{{{}}}}}", ip.replace('.', ",")));
+        assert_eq!(translation.text("[0,0,0,0] 10.0.0.0/8"), "[0,0,0,0] 10.0.0.0/8");
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        let Yard { translation, .. } = &yard();
+        assert_eq!(translation.path("/../../etc/passwd"), translation.root.join("etc/passwd"));
+        assert_eq!(translation.inside(&translation.path("/app/./app.py")), "/app/app.py");
+    }
+
+    proptest! {
+        #[test]
+        fn other_text_is_left_alone(text in "[a-zA-Z ,;=_%ß-]{0,60}") {
+            prop_assert_eq!(yard().translation.text(&text), text);
+        }
+
+        #[test]
+        fn paths_stay_inside(path in "(/|\\.\\.|[a-z.]{1,3}){0,12}") {
+            let Yard { translation, .. } = &yard();
+            prop_assert!(translation.path(&path).starts_with(&translation.root));
+        }
+    }
+}
