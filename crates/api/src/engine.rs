@@ -91,6 +91,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// When the engine refuses.
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>>;
 
+    /// Whether it takes everything away by itself when the process that made it is killed. Where it does not, the setup sees to it.
+    fn guards_itself(&self) -> bool {
+        false
+    }
+
     /// What is there of ours.
     ///
     /// # Errors

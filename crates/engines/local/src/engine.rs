@@ -1,0 +1,258 @@
+//! The engine of the api: programs, networks, containers.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+};
+
+use async_trait::async_trait;
+use testcelery_api::{
+    CONTAINER_VARIABLE, Capability, Container, ContainerSpec, Engine, Error, FileTree, Filter, Image,
+    ImageSource, Leftover, Logs, Network, Result, Software,
+};
+
+use crate::{
+    address::Addresses,
+    capability::{hint, supports},
+    container::{LocalContainer, Parts},
+    error::{ENGINE, failed},
+    files, leftovers,
+    members::OWNER_VARIABLE,
+    network::{Hosts, LocalNetwork},
+    process::{Launch, Main},
+    programs::{Installed, Programs},
+    run::{Run, random},
+    translate::Translation,
+};
+
+/// Where programs are looked for behind what the software brings.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+/// An engine that runs processes of this machine instead of containers.
+#[derive(Debug, Clone)]
+pub struct Local {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// Shared by the engine and its containers.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) programs: Programs,
+    addresses: Arc<Addresses>,
+    networks: Mutex<HashMap<String, Weak<LocalNetwork>>>,
+    run: OnceLock<Run>,
+    beginning: Mutex<()>,
+}
+
+impl Local {
+    /// The engine, with programs from where the environment says (see the crate's documentation). Nothing is made before the first container.
+    pub fn open() -> Self {
+        Self::with(Programs::from_env())
+    }
+
+    /// Where software is found on this machine, or would be fetched from, for people. Fetches nothing.
+    ///
+    /// # Errors
+    /// When this machine cannot run it: with what to install.
+    pub async fn origin(&self, software: &Software) -> Result<String> {
+        self.inner.programs.origin(&software.source).await
+    }
+
+    fn with(programs: Programs) -> Self {
+        let addresses = Arc::new(Addresses::new(programs.cache().join("addresses")));
+        let inner = Inner {
+            programs,
+            addresses,
+            networks: Mutex::default(),
+            run: OnceLock::new(),
+            beginning: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl Inner {
+    /// The run of this engine. Begins it, and takes away what killed runs have left.
+    fn run(&self) -> Result<&Run> {
+        let _one = lock(&self.beginning);
+        if let Some(run) = self.run.get() {
+            return Ok(run);
+        }
+        if let Err(error) = leftovers::remove(&Filter::DeadOwner) {
+            tracing::warn!(%error, "what a killed run has left stays");
+        }
+        let run = Run::begin()?;
+        Ok(self.run.get_or_init(|| run))
+    }
+
+    fn hosts(&self, spec: &ContainerSpec) -> Arc<Hosts> {
+        let network = spec.network.as_ref().map(|network| network.id());
+        let network = network.and_then(|id| lock(&self.networks).get(id).and_then(Weak::upgrade));
+        match network {
+            Some(network) => Arc::clone(&network.hosts),
+            None => Arc::new(Hosts::new(Arc::clone(&self.addresses))),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Engine for Local {
+    fn name(&self) -> &'static str {
+        ENGINE
+    }
+
+    fn description(&self) -> String {
+        format!(
+            "local processes (programs that PATH lacks are kept in {})",
+            self.inner.programs.cache().display()
+        )
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        supports(capability)
+    }
+
+    fn hint(&self, capability: Capability) -> String {
+        hint(capability)
+    }
+
+    fn guards_itself(&self) -> bool {
+        true
+    }
+
+    async fn ensure_image(&self, image: &Image) -> Result<()> {
+        let software = self.software(image)?;
+        self.inner.programs.provide(&software.source).await.map(drop)
+    }
+
+    async fn create_network(&self, members: &[&ContainerSpec]) -> Result<Arc<dyn Network>> {
+        let hosts = Arc::new(Hosts::new(Arc::clone(&self.inner.addresses)));
+        for spec in members {
+            hosts.address_of(spec)?;
+        }
+        let network = Arc::new(LocalNetwork { id: format!("testcelery-{}-net", random()), hosts });
+        let mut networks = lock(&self.inner.networks);
+        networks.retain(|_, network| network.strong_count() > 0);
+        networks.insert(network.id.clone(), Arc::downgrade(&network));
+        Ok(network)
+    }
+
+    async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
+        for need in spec.needs() {
+            self.require(need)?;
+        }
+        let software = self.software(&spec.image)?.clone();
+        let installed = self.inner.programs.provide(&software.source).await?;
+        let engine = Arc::clone(&self.inner);
+        let name = spec.name.clone();
+        // To its end, whether or not the caller still waits for it: the container is then dropped, and goes.
+        let made = tokio::task::spawn_blocking(move || create(engine, spec, &software, &installed)).await;
+        let made = made.map_err(io::Error::other).map_err(failed("create", name))??;
+        Ok(Arc::new(made))
+    }
+
+    async fn leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        leftovers::list(filter).map_err(failed("list", "containers"))
+    }
+
+    async fn remove_leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        leftovers::remove(filter).map_err(failed("remove", "what is left of containers"))
+    }
+}
+
+impl Local {
+    fn software<'a>(&self, image: &'a Image) -> Result<&'a Software> {
+        image.software.as_ref().ok_or_else(|| {
+            let capability = match image.source {
+                ImageSource::Build(_) => Capability::ImageBuild,
+                _ => Capability::Images,
+            };
+            Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) }
+        })
+    }
+}
+
+fn create(
+    engine: Arc<Inner>,
+    spec: ContainerSpec,
+    software: &Software,
+    installed: &Installed,
+) -> Result<LocalContainer> {
+    let run = engine.run()?;
+    let kind: String = spec.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let id = format!("testcelery-{}-{kind}", random());
+    let folder = run.folder.join(&id);
+    let hosts = engine.hosts(&spec);
+    let address = hosts.address_of(&spec)?;
+    let mut env = environment(&spec, software, installed, &id, &run.id, &folder);
+    let spare = address.spare().iter().map(ToString::to_string);
+    env.extend(software.port_variables.iter().cloned().zip(spare));
+    let translation = Translation { root: folder.join("root"), address, hosts };
+    let logs = Logs::new(&spec.name);
+    let main = Arc::new(Main::new(id.clone(), logs.clone()));
+    let command = spec.command.clone().unwrap_or_else(|| software.command.clone());
+    let working_folder = translation.path(software.workdir.as_deref().unwrap_or("/"));
+    let launch = Launch { command, env, folder: working_folder };
+    let name = spec.name.clone();
+    // It removes the folder when it is dropped, from here on.
+    let parts = Parts { id, spec, folder, translation, launch, main, logs };
+    let laid_out = lay_out(&parts, software);
+    let mut container = LocalContainer { parts: Arc::new(parts), _engine: engine };
+    laid_out.map_err(failed("write the files of", name))?;
+    if let Some(parts) = Arc::get_mut(&mut container.parts) {
+        // Which paths are the container's own shows when its files are there.
+        let Parts { launch, translation, .. } = parts;
+        for word in launch.command.iter_mut().chain(launch.env.iter_mut().map(|(_, value)| value)) {
+            *word = translation.text(word);
+        }
+    }
+    Ok(container)
+}
+
+fn lay_out(parts: &Parts, software: &Software) -> io::Result<()> {
+    std::fs::create_dir_all(parts.folder.join("home"))?;
+    let folders = ["/tmp"].into_iter().chain(software.workdir.as_deref());
+    let folders: Vec<&str> = folders.chain(software.folders.iter().map(String::as_str)).collect();
+    let trees: Vec<&FileTree> = [&software.files].into_iter().chain(&parts.spec.files).collect();
+    files::lay_out(&parts.translation, &folders, &parts.spec.mounts, &trees)
+}
+
+/// The whole environment: nothing of the test's own gets in, as with an image.
+fn environment(
+    spec: &ContainerSpec,
+    software: &Software,
+    installed: &Installed,
+    id: &str,
+    run: &str,
+    folder: &Path,
+) -> Vec<(String, String)> {
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    let joined =
+        |paths: &[std::path::PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>().join(":");
+    let path = if installed.path.is_empty() {
+        PATH.to_owned()
+    } else {
+        format!("{}:{PATH}", joined(&installed.path))
+    };
+    let mut env = vec![
+        ("PATH".to_owned(), path),
+        ("HOME".to_owned(), shown(&folder.join("home"))),
+        ("TMPDIR".to_owned(), shown(&folder.join("root/tmp"))),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("HOSTNAME".to_owned(), spec.hostname.clone()),
+        (CONTAINER_VARIABLE.to_owned(), id.to_owned()),
+        (OWNER_VARIABLE.to_owned(), run.to_owned()),
+    ];
+    if !installed.libraries.is_empty() {
+        env.push(("LD_LIBRARY_PATH".to_owned(), joined(&installed.libraries)));
+    }
+    env.extend(software.env.iter().cloned());
+    env.extend(spec.env.iter().cloned());
+    env
+}

@@ -1,0 +1,79 @@
+//! What is there of runs, from the folders that they have.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use testcelery_api::{Filter, Leftover, Owner};
+
+use crate::{
+    members,
+    run::{WHOSE, base, remove_folder},
+};
+
+const CONTAINER: &str = "container";
+const FOLDER: &str = "folder";
+
+/// A leftover and where it is.
+struct Found {
+    leftover: Leftover,
+    folder: PathBuf,
+}
+
+/// Containers, and the folders of runs whose owner has ended.
+pub(crate) fn list(filter: &Filter) -> io::Result<Vec<Leftover>> {
+    Ok(find(filter)?.into_iter().map(|found| found.leftover).collect())
+}
+
+/// Kills and removes them. Returns what it removed.
+pub(crate) fn remove(filter: &Filter) -> io::Result<Vec<Leftover>> {
+    let mut removed = Vec::new();
+    for Found { leftover, folder } in find(filter)? {
+        if leftover.kind == CONTAINER {
+            members::kill(&leftover.name, None)?;
+        }
+        remove_folder(&folder)?;
+        removed.push(leftover);
+    }
+    // Gone with the last run, unless there is another one.
+    let _ = fs::remove_dir(base());
+    Ok(removed)
+}
+
+fn find(filter: &Filter) -> io::Result<Vec<Found>> {
+    let mut all = Vec::new();
+    for run in folders(&base())? {
+        let whose = fs::read_to_string(run.join(WHOSE)).unwrap_or_default();
+        let mut lines = whose.lines();
+        let owner = lines.next().and_then(Owner::parse);
+        let session = lines.next().unwrap_or_default().to_owned();
+        let of = |kind, folder: &Path| {
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let leftover = Leftover { kind, name, session: session.clone(), owner: owner.clone() };
+            Found { leftover, folder: folder.to_owned() }
+        };
+        // Containers first: a run's folder is what names them.
+        all.extend(folders(&run)?.iter().map(|container| of(CONTAINER, container)));
+        if owner.as_ref().is_some_and(Owner::is_dead) {
+            all.push(of(FOLDER, &run));
+        }
+    }
+    all.retain(|found| filter.matches(&found.leftover));
+    Ok(all)
+}
+
+/// The folders in a folder, by name. One that is gone has none.
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    Ok(folders)
+}

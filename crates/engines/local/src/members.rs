@@ -1,0 +1,174 @@
+//! Which processes belong to a container, and signals to no others.
+//!
+//! Every process of a container has the container's identifier in its environment. That survives what process groups and sessions do not:
+//! daemons, Erlang's helpers, a worker whose parent was killed.
+
+use std::{collections::BTreeMap, fs, io, thread, time::Duration};
+
+use rustix::process::{Pid, Signal};
+use testcelery_api::{CONTAINER_VARIABLE, start_time};
+
+/// The run of an engine that a process belongs to: what the guardian goes by.
+pub(crate) const OWNER_VARIABLE: &str = "TESTCELERY_OWNER";
+
+/// Between two looks at processes that were sent a signal.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How many looks before giving up, which takes some seconds. A process that does not even die of `SIGKILL` hangs in its kernel.
+const LOOKS: usize = 3000;
+
+/// A process number with the time at which it started, so that a recycled number is not taken for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) start: u64,
+}
+
+impl Process {
+    /// The process of that number now.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self { pid, start: start_time(pid).unwrap_or(0) }
+    }
+
+    pub(crate) fn is_alive(self) -> bool {
+        start_time(self.pid) == Some(self.start)
+    }
+
+    /// Sends a signal. A process that has ended gets none, and that is no error.
+    pub(crate) fn signal(self, signal: Signal) -> io::Result<()> {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+        match send(pid, signal, || self.is_alive()) {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Through a handle of the process, which is checked after it was opened: nothing else can get the signal.
+#[cfg(target_os = "linux")]
+fn send(pid: Pid, signal: Signal, is_it: impl Fn() -> bool) -> io::Result<()> {
+    use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+
+    let handle = pidfd_open(pid, PidfdFlags::empty())?;
+    if is_it() {
+        pidfd_send_signal(&handle, signal)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send(pid: Pid, signal: Signal, _: impl Fn() -> bool) -> io::Result<()> {
+    Ok(rustix::process::kill_process(pid, signal)?)
+}
+
+/// A line of the table of processes.
+struct Row {
+    process: Process,
+    parent: u32,
+    group: u32,
+    state: String,
+    is_marked: bool,
+}
+
+/// The processes of a container: those with its mark, their descendants, and the group of its main process.
+pub(crate) fn members(container: &str, main: Option<Process>) -> Vec<Process> {
+    rows(container, main).into_iter().map(|row| row.process).collect()
+}
+
+fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
+    let mark = format!("{CONTAINER_VARIABLE}={container}");
+    let group = main.filter(|main| main.is_alive()).map(|main| main.pid);
+    let mut others: BTreeMap<u32, Row> = table(&mark).map(|row| (row.process.pid, row)).collect();
+    let mut found: BTreeMap<u32, Row> = BTreeMap::new();
+    loop {
+        let next = others
+            .values()
+            .find(|row| row.is_marked || Some(row.group) == group || found.contains_key(&row.parent));
+        let Some(pid) = next.map(|row| row.process.pid) else { break };
+        found.extend(others.remove(&pid).map(|row| (pid, row)));
+    }
+    found.into_values().collect()
+}
+
+/// All processes that live, but this one. On a system without `/proc` there are none to see.
+fn table(mark: &str) -> impl Iterator<Item = Row> {
+    let own = std::process::id();
+    let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(move |pid| *pid != own).filter_map(move |pid| row(pid, mark))
+}
+
+fn row(pid: u32, mark: &str) -> Option<Row> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything: count from behind the last one.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let state = (*fields.first()?).to_owned();
+    if state == "Z" || state == "X" {
+        return None;
+    }
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    Some(Row {
+        process: Process { pid, start: fields.get(19)?.parse().ok()? },
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        state,
+        is_marked: environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()),
+    })
+}
+
+/// Kills all of them, however fast they fork.
+///
+/// # Errors
+/// When some do not die.
+pub(crate) fn kill(container: &str, main: Option<Process>) -> io::Result<()> {
+    each(container, main, |row| {
+        row.process.signal(Signal::KILL)?;
+        Ok(false)
+    })
+}
+
+/// Freezes all of them.
+///
+/// # Errors
+/// When some do not stop.
+pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
+    each(container, main, |row| {
+        if row.state == "T" {
+            return Ok(true);
+        }
+        row.process.signal(Signal::STOP)?;
+        Ok(false)
+    })
+}
+
+/// Lets all of them go on.
+///
+/// # Errors
+/// When one cannot be sent the signal.
+pub(crate) fn thaw(container: &str, main: Option<Process>) -> io::Result<()> {
+    members(container, main).into_iter().try_for_each(|process| process.signal(Signal::CONT))
+}
+
+/// Does something to all of them until it is done with each.
+fn each(
+    container: &str,
+    main: Option<Process>,
+    mut act: impl FnMut(&Row) -> io::Result<bool>,
+) -> io::Result<()> {
+    for _ in 0..LOOKS {
+        let mut is_done = true;
+        for row in rows(container, main) {
+            is_done &= act(&row)?;
+        }
+        if is_done {
+            return Ok(());
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nothing tells when a process that is not our child obeys"
+        )]
+        thread::sleep(PAUSE);
+    }
+    let left: Vec<String> = members(container, main).iter().map(|process| process.pid.to_string()).collect();
+    Err(io::Error::other(format!("processes {} do not obey", left.join(", "))))
+}

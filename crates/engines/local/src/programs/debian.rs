@@ -1,0 +1,340 @@
+//! Programs out of Debian's packages, unpacked into the cache: no installation, no root.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use regex::Regex;
+use sha2::{Digest, Sha256};
+use testcelery_api::{BoxError, Program};
+
+use super::{Installed, Sources, find, tool};
+use crate::cache;
+
+/// Where in the cache.
+const KIND: &str = "debian";
+
+/// Where in a folder of the cache the packages are unpacked.
+const TREE: &str = "tree";
+
+/// What was unpacked, with versions and hashes, for people.
+const MANIFEST: &str = "manifest";
+
+/// Scripts are smaller than this.
+const LARGEST_SCRIPT: u64 = 1 << 20;
+
+/// One package of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Package {
+    name: String,
+    version: String,
+    file: String,
+}
+
+impl Package {
+    /// As apt takes it.
+    fn exact(&self) -> String {
+        format!("{}={}", self.name, self.version)
+    }
+}
+
+/// The program, where its packages are unpacked already.
+pub(crate) fn cached(sources: &Sources, program: &Program) -> Option<Installed> {
+    let package = program.debian.as_deref()?;
+    installed(&cache::complete(&sources.cache, KIND, &key(package))?, program)
+}
+
+/// Whether this system has what fetches and unpacks packages.
+pub(crate) fn can_fetch(sources: &Sources, program: &Program) -> bool {
+    let has = |tool| find::look_up(sources, &[], tool).is_some();
+    program.debian.is_some() && has("apt-get") && has("apt-cache") && has("dpkg")
+}
+
+/// Fetches and unpacks its packages; `None` where the system has no apt.
+pub(crate) fn fetch(sources: &Sources, program: &Program) -> Result<Option<Installed>, BoxError> {
+    let Some(package) = program.debian.as_deref().filter(|_| can_fetch(sources, program)) else {
+        return Ok(None);
+    };
+    let apt = Apt { sources, private: sources.cache.join("apt") };
+    let folder = cache::filled(&sources.cache, KIND, &key(package), |folder| apt.fill(folder, package))?;
+    match installed(&folder, program) {
+        Some(installed) => Ok(Some(installed)),
+        None => Err(format!("the Debian package `{package}` holds no program `{}`", program.name).into()),
+    }
+}
+
+/// A package of one distribution on one architecture.
+fn key(package: &str) -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let field = |name: &str| {
+        let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or("unknown").trim_matches('"').to_owned()
+    };
+    format!("{package}-{}-{}-{}", field("ID"), field("VERSION_ID"), std::env::consts::ARCH)
+}
+
+fn installed(folder: &Path, program: &Program) -> Option<Installed> {
+    let tree = folder.join(TREE);
+    let own = program.folders.iter().map(|folder| tree.join(folder.trim_start_matches('/')));
+    let usual = ["usr/sbin", "usr/bin", "sbin", "bin"].iter().map(|folder| tree.join(folder));
+    let path: Vec<PathBuf> = own.chain(usual).filter(|folder| folder.is_dir()).collect();
+    let found = path.iter().map(|folder| folder.join(&program.name)).find(|path| find::is_program(path))?;
+    // Shared libraries are in folders that are named after the architecture, as `x86_64-linux-gnu`.
+    let libraries =
+        ["usr/lib", "lib"].iter().flat_map(|folder| fs::read_dir(tree.join(folder)).into_iter().flatten());
+    let libraries = libraries.flatten().map(|entry| entry.path());
+    let libraries = libraries.filter(|path| path.to_string_lossy().contains("-linux-gnu")).collect();
+    Some(Installed { path, libraries, origin: format!("{} (Debian packages in the cache)", found.display()) })
+}
+
+/// apt with the system's lists of packages, or with lists of its own where those are missing or name packages that are gone.
+struct Apt<'a> {
+    sources: &'a Sources,
+    private: PathBuf,
+}
+
+impl Apt<'_> {
+    fn fill(&self, folder: &Path, package: &str) -> Result<(), BoxError> {
+        let packages = match self.fetch(folder, package, false) {
+            Ok(packages) => packages,
+            Err(error) => {
+                tracing::debug!(%error, "the system's lists of packages do not serve; fetching lists of our own");
+                self.update()?;
+                self.fetch(folder, package, true)?
+            }
+        };
+        let tree = folder.join(TREE);
+        for package in &packages {
+            let file = folder.join(&package.file);
+            tool::run(self.tool("dpkg").arg("-x").arg(&file).arg(&tree))?;
+            fs::remove_file(file)?;
+        }
+        relocate(&tree, &tree)?;
+        Ok(())
+    }
+
+    /// Resolves, downloads and verifies the packages that the system does not have.
+    fn fetch(&self, folder: &Path, package: &str, private: bool) -> Result<Vec<Package>, BoxError> {
+        let arguments = ["install", "--print-uris", "-qq", "-y", "--no-install-recommends", package];
+        let listed = tool::run(self.apt("apt-get", private).args(arguments))?;
+        let packages: Vec<Package> = listed.lines().filter_map(parse).collect();
+        if packages.is_empty() {
+            return Err(format!(
+                "`{package}` is installed, but its programs are not on PATH; add their folder"
+            )
+            .into());
+        }
+        let exact: Vec<String> = packages.iter().map(Package::exact).collect();
+        let known = hashes(&tool::run(self.apt("apt-cache", private).arg("show").args(&exact))?);
+        tool::run(self.apt("apt-get", private).arg("download").args(&exact).current_dir(folder))?;
+        let mut manifest = String::new();
+        for package in &packages {
+            let expected = known.get(&(package.name.clone(), package.version.clone()));
+            let expected =
+                expected.ok_or_else(|| format!("apt-cache knows no SHA256 of `{}`", package.exact()))?;
+            verify(&folder.join(&package.file), expected)?;
+            manifest.push_str(&format!("{expected}  {}\n", package.exact()));
+        }
+        fs::write(folder.join(MANIFEST), manifest)?;
+        Ok(packages)
+    }
+
+    fn update(&self) -> Result<(), BoxError> {
+        for folder in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(self.private.join(folder))?;
+        }
+        tool::run(self.apt("apt-get", true).arg("update")).map(drop)
+    }
+
+    fn apt(&self, name: &str, private: bool) -> Command {
+        let mut command = self.tool(name);
+        // We neither install nor are we `_apt`, the user that downloads would else run as.
+        command.args(["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"]);
+        if private {
+            for (setting, folder) in [("Dir::State", "state"), ("Dir::Cache", "cache")] {
+                command.arg("-o").arg(format!("{setting}={}", self.private.join(folder).display()));
+            }
+            command.args(["-o", "Dir::State::status=/var/lib/dpkg/status"]);
+        } else {
+            // Its index of the lists is the system's to write.
+            command.args(["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]);
+        }
+        command
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let path = find::look_up(self.sources, &[], name).unwrap_or_else(|| PathBuf::from(name));
+        let mut command = Command::new(path);
+        command.env("PATH", &self.sources.path).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+}
+
+/// A line of `--print-uris`: `'<uri>' <name>_<version>_<architecture>.deb <size> <hash>`.
+fn parse(line: &str) -> Option<Package> {
+    let file = line.strip_prefix('\'')?.split_once("' ")?.1.split(' ').next()?.to_owned();
+    let mut parts = file.strip_suffix(".deb")?.split('_');
+    let (name, version) = (parts.next()?.to_owned(), parts.next()?.replace("%3a", ":"));
+    Some(Package { name, version, file })
+}
+
+/// The SHA256 of packages by name and version, from `apt-cache show`.
+fn hashes(shown: &str) -> BTreeMap<(String, String), String> {
+    let field = |stanza: &str, name: &str| {
+        stanza.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.trim().to_owned()))
+    };
+    let of = |stanza: &str| {
+        Some(((field(stanza, "Package")?, field(stanza, "Version")?), field(stanza, "SHA256")?))
+    };
+    shown.split("\n\n").filter_map(of).collect()
+}
+
+fn verify(file: &Path, expected: &str) -> Result<(), BoxError> {
+    let seen: String = Sha256::digest(fs::read(file)?).iter().map(|byte| format!("{byte:02x}")).collect();
+    if seen == expected {
+        return Ok(());
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Err(format!(
+        "the package {name} is not what the distribution signed: its SHA256 is {seen}, and {expected} was expected; it is thrown away, \
+         and the next run fetches it again"
+    )
+    .into())
+}
+
+/// Corrects scripts that name paths which are in the tree and not on this system.
+fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
+    for entry in fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if kind.is_dir() {
+            relocate(tree, &path)?;
+        } else if kind.is_file() && is_script(&path)? {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let corrected = correct(tree, &text)?;
+            if corrected != text {
+                let mode = path.metadata()?.permissions().mode();
+                fs::write(&path, corrected)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_script(path: &Path) -> io::Result<bool> {
+    if path.metadata()?.len() > LARGEST_SCRIPT {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    fs::File::open(path)?.take(2).read_to_end(&mut start)?;
+    Ok(start == b"#!")
+}
+
+fn correct(tree: &Path, text: &str) -> Result<String, BoxError> {
+    // `$` and `}` stand before paths that a script puts together by itself.
+    let path = Regex::new(r#"(^|[\s"'`=:;(])(/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*)"#)?;
+    let corrected = path.replace_all(text, |found: &regex::Captures<'_>| {
+        let path = Path::new(&found[2]);
+        let own = tree.join(path.strip_prefix("/").unwrap_or(path));
+        if own.exists() && !path.exists() {
+            format!("{}{}", &found[1], own.display())
+        } else {
+            found[0].to_owned()
+        }
+    });
+    Ok(corrected.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    #[test]
+    fn packages_are_read_from_their_file_names() {
+        let line = "'http://mirror.example/e/erlang-base_25.2.3%2bdfsg-1_amd64.deb' erlang-base_1%3a25.2.3+dfsg-1_amd64.deb 9697280 MD5Sum:36";
+        let package = parse(line).unwrap();
+        assert_eq!(package.exact(), "erlang-base=1:25.2.3+dfsg-1");
+        assert_eq!(package.file, "erlang-base_1%3a25.2.3+dfsg-1_amd64.deb");
+        assert_eq!(parse("Reading package lists..."), None);
+    }
+
+    #[test]
+    fn hashes_are_read_from_stanzas() {
+        let shown = "Package: a\nVersion: 1\nSHA256: aa\n\nPackage: b\nVersion: 2\nDescription: x\n y\nSHA256: bb\n\n";
+        assert_eq!(hashes(shown).len(), 2);
+        assert_eq!(hashes(shown)[&("b".to_owned(), "2".to_owned())], "bb");
+    }
+
+    #[test]
+    fn scripts_find_what_lies_in_the_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path();
+        fs::create_dir_all(tree.join("opt/nowhere-else/bin")).unwrap();
+        let text = "#!/bin/sh\nROOTDIR=/opt/nowhere-else\nexec \"$ROOTDIR\"/bin/x /usr/bin \"/opt/nowhere-else/bin\"\n";
+        let root = tree.display();
+        assert_eq!(
+            correct(tree, text).unwrap(),
+            format!(
+                "#!/bin/sh\nROOTDIR={root}/opt/nowhere-else\nexec \"$ROOTDIR\"/bin/x /usr/bin \"{root}/opt/nowhere-else/bin\"\n"
+            )
+        );
+    }
+
+    fn tool(folder: &Path, name: &str, body: &str) {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// An apt that has one package with the text `content`, and the hash of the text "good".
+    fn fake_apt(folder: &Path, content: &str) -> Sources {
+        let good: String = Sha256::digest(b"good").iter().map(|byte| format!("{byte:02x}")).collect();
+        let listed = "'http://mirror.example/server_1_all.deb' server_1_all.deb 4 MD5Sum:0";
+        tool(
+            folder,
+            "apt-get",
+            &format!(
+                "case \"$*\" in *download*) printf {content} > server_1_all.deb;; *install*) echo \"{listed}\";; esac"
+            ),
+        );
+        tool(folder, "apt-cache", &format!("printf 'Package: server\\nVersion: 1\\nSHA256: {good}\\n'"));
+        tool(
+            folder,
+            "dpkg",
+            "mkdir -p \"$3/usr/bin\" && cp \"$2\" \"$3/usr/bin/server\" && chmod +x \"$3/usr/bin/server\"",
+        );
+        let path: OsString =
+            std::env::join_paths([folder, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+        Sources { cache: folder.join("cache"), explicit: BTreeMap::new(), path }
+    }
+
+    #[test]
+    fn a_package_is_unpacked_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = fake_apt(folder.path(), "good");
+        let program = Program::new("server").debian("server");
+        assert_eq!(cached(&sources, &program), None);
+        let installed = fetch(&sources, &program).unwrap().unwrap();
+        assert_eq!(cached(&sources, &program), Some(installed));
+    }
+
+    #[test]
+    fn a_package_with_another_hash_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = fake_apt(folder.path(), "evil");
+        let program = Program::new("server").debian("server");
+        let error = fetch(&sources, &program).unwrap_err().to_string();
+        assert!(error.contains("server_1_all.deb is not what the distribution signed"), "{error}");
+        assert_eq!(cached(&sources, &program), None);
+        assert!(fs::read_dir(sources.cache.join(KIND)).unwrap().all(|entry| entry.unwrap().path().is_file()));
+        fake_apt(folder.path(), "good");
+        assert!(fetch(&sources, &program).unwrap().is_some());
+    }
+}

@@ -1,0 +1,333 @@
+//! Python environments, made once for each Python and set of packages.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use sha2::{Digest, Sha256};
+use testcelery_api::{BoxError, PythonEnvironment};
+
+use super::{Installed, Sources, find, tool, variable};
+use crate::cache;
+
+/// Where in the cache.
+const KIND: &str = "python";
+
+/// The folder of the environment in its folder of the cache.
+const ENVIRONMENT: &str = "venv";
+
+/// Which Python it was made with, for people.
+const MADE_WITH: &str = "python";
+
+/// The minor versions of Python 3 that are looked for by name, the newest first.
+const MINORS: std::ops::RangeInclusive<u32> = 8..=15;
+
+/// Prints the version and where the program really is.
+const ASK: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
+
+/// A Python of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Python {
+    path: PathBuf,
+    version: String,
+}
+
+/// The environment, made where it is not there.
+pub(crate) fn provide(sources: &Sources, wanted: &PythonEnvironment) -> Result<Installed, BoxError> {
+    let candidates = candidates(sources, wanted)?;
+    if let Some(installed) = candidates.iter().find_map(|path| cached(sources, wanted, path)) {
+        return Ok(installed);
+    }
+    let (path, python) = choose(wanted, &candidates)?;
+    let key = key(wanted, &path);
+    let folder = cache::filled(&sources.cache, KIND, &key, |folder| fill(sources, folder, wanted, &python))?;
+    Ok(installed(&folder))
+}
+
+/// Where it is, or which Python it would be made with.
+pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<String, BoxError> {
+    let candidates = candidates(sources, wanted)?;
+    if let Some(installed) = candidates.iter().find_map(|path| cached(sources, wanted, path)) {
+        return Ok(installed.origin);
+    }
+    let (_, Python { path, version }) = choose(wanted, &candidates)?;
+    Ok(format!("not here yet: will be made with Python {version} ({})", path.display()))
+}
+
+/// The programs that may be a Python that fits, in order. Programs that are scripts, as those of pyenv, come last: which Python they
+/// start is only known when they have started it.
+fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathBuf>, BoxError> {
+    if let Some(path) = sources.explicit("python") {
+        if !find::is_program(&path) {
+            return Err(format!("{} is {}, which is no program", variable("python"), path.display()).into());
+        }
+        return Ok(vec![path]);
+    }
+    let names: Vec<String> = match &wanted.version {
+        Some(version) => {
+            let minor: Vec<&str> = version.split('.').take(2).collect();
+            vec![format!("python{}", minor.join("."))]
+        }
+        None => {
+            let named = MINORS.rev().map(|minor| format!("python3.{minor}"));
+            ["python3".to_owned()].into_iter().chain(named).collect()
+        }
+    };
+    let mut found: Vec<PathBuf> = Vec::new();
+    for name in names {
+        let folders = std::env::split_paths(&sources.path).map(|folder| folder.join(&name));
+        for path in folders.filter(|path| find::is_program(path)) {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        }
+    }
+    // A stable sort keeps the order otherwise.
+    found.sort_by_key(|path| fs::read(path).is_ok_and(|content| content.starts_with(b"#!")));
+    Ok(found)
+}
+
+/// The first that fits, by the path it was found at.
+fn choose(wanted: &PythonEnvironment, candidates: &[PathBuf]) -> Result<(PathBuf, Python), BoxError> {
+    let mut seen = Vec::new();
+    for path in candidates {
+        match ask(path) {
+            Ok(python) if fits(wanted, &python.version) => return Ok((path.clone(), python)),
+            Ok(python) => seen.push(format!("{} is Python {}", path.display(), python.version)),
+            Err(error) => seen.push(format!("{} does not work: {error}", path.display())),
+        }
+    }
+    let needed = needed(wanted);
+    let variable = variable("python");
+    if seen.is_empty() {
+        let package =
+            wanted.version.as_deref().map_or("python3".to_owned(), |version| format!("python{version}"));
+        return Err(format!(
+            "there is no Python on PATH, and {} needs {needed}; install the packages `{package}` and `{package}-venv` of your system, or \
+             set {variable}",
+            wanted.purpose
+        )
+        .into());
+    }
+    Err(format!(
+        "{} needs {needed}, and {}; install such a Python, or set {variable} to one",
+        wanted.purpose,
+        seen.join(", ")
+    )
+    .into())
+}
+
+fn needed(wanted: &PythonEnvironment) -> String {
+    if let Some(version) = &wanted.version {
+        return format!("Python {version}, as was asked for");
+    }
+    let (major, minor) = wanted.at_least;
+    match wanted.at_most {
+        Some((newest_major, newest)) => format!("Python {major}.{minor} to {newest_major}.{newest}"),
+        None => format!("Python {major}.{minor} or newer"),
+    }
+}
+
+fn fits(wanted: &PythonEnvironment, version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) else { return false };
+    let seen = (major, minor);
+    let asked = wanted
+        .version
+        .as_deref()
+        .is_none_or(|asked| version == asked || version.starts_with(&format!("{asked}.")));
+    asked && seen >= wanted.at_least && wanted.at_most.is_none_or(|newest| seen <= newest)
+}
+
+fn ask(path: &Path) -> Result<Python, BoxError> {
+    let told = tool::run(Command::new(path).args(["-I", "-S", "-c", ASK]))?;
+    let mut lines = told.lines();
+    match (lines.next(), lines.next()) {
+        (Some(version), Some(path)) => Ok(Python { path: PathBuf::from(path), version: version.to_owned() }),
+        _ => Err(format!("it answers {told:?}").into()),
+    }
+}
+
+/// The environment that was made with a Python that was found at this path.
+fn cached(sources: &Sources, wanted: &PythonEnvironment, python: &Path) -> Option<Installed> {
+    cache::complete(&sources.cache, KIND, &key(wanted, python)).map(|folder| installed(&folder))
+}
+
+fn installed(folder: &Path) -> Installed {
+    let made_with = fs::read_to_string(folder.join(MADE_WITH)).unwrap_or_default();
+    let environment = folder.join(ENVIRONMENT);
+    let origin = format!("{} ({})", environment.display(), made_with.trim());
+    Installed { path: vec![environment.join("bin")], libraries: Vec::new(), origin }
+}
+
+/// A hash of the Python (where it is, and which build: an update replaces the file) and of what is installed.
+fn key(wanted: &PythonEnvironment, python: &Path) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    let real = python.canonicalize().unwrap_or_else(|_| python.to_owned());
+    add(&python.to_string_lossy());
+    add(&real.to_string_lossy());
+    let build = real.metadata().map(|it| (it.size(), it.mtime()));
+    add(&format!("{build:?} {:?} {:?} {:?}", wanted.version, wanted.at_least, wanted.at_most));
+    add(&wanted.requirements);
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn fill(
+    sources: &Sources,
+    folder: &Path,
+    wanted: &PythonEnvironment,
+    python: &Python,
+) -> Result<(), BoxError> {
+    let environment = folder.join(ENVIRONMENT);
+    let requirements = folder.join("requirements.txt");
+    fs::write(&requirements, &wanted.requirements)?;
+    fs::write(folder.join(MADE_WITH), format!("Python {}, {}\n", python.version, python.path.display()))?;
+    if let Some(uv) = find::look_up(sources, &[], "uv") {
+        tool::run(clean(&uv).arg("venv").arg("--python").arg(&python.path).arg(&environment))?;
+        let mut install = clean(&uv);
+        install
+            .args(["pip", "install", "--compile-bytecode", "--python"])
+            .arg(environment.join("bin/python"));
+        return tool::run(install.arg("-r").arg(&requirements))
+            .map(drop)
+            .map_err(|error| not_installed(wanted, &*error));
+    }
+    tool::run(clean(&python.path).args(["-m", "venv"]).arg(&environment))
+        .map_err(|error| explain_venv(python, error))?;
+    let mut install = clean(&environment.join("bin/python"));
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+        "--compile",
+    ]);
+    tool::run(install.arg("-r").arg(&requirements)).map(drop).map_err(|error| not_installed(wanted, &*error))
+}
+
+/// Without the variables that would mix another Python into this one.
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for variable in ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn not_installed(wanted: &PythonEnvironment, error: &(dyn std::error::Error + Send + Sync)) -> BoxError {
+    format!("the packages for {} could not be installed: {error}", wanted.purpose).into()
+}
+
+/// Debian splits what makes environments off from Python.
+fn explain_venv(python: &Python, error: BoxError) -> BoxError {
+    let text = error.to_string();
+    if !["ensurepip", "No module named venv", "No module named pip"].iter().any(|part| text.contains(part)) {
+        return error;
+    }
+    let minor: Vec<&str> = python.version.split('.').take(2).collect();
+    format!(
+        "Python {} ({}) cannot make virtual environments; install the package `python{}-venv` of your system, or `uv`: {text}",
+        python.version,
+        python.path.display(),
+        minor.join(".")
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    fn celery() -> PythonEnvironment {
+        PythonEnvironment::new("Celery 5.7.0", "celery==5.7.0\n", (3, 10))
+    }
+
+    /// A Python of a version, whose modules fail as told.
+    fn python(folder: &Path, name: &str, version: &str, modules: &str) {
+        let path = folder.join(name);
+        let body = format!(
+            "case \"$*\" in *sys.version_info*) echo {version}; echo {};; *) {modules};; esac",
+            path.display()
+        );
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn error(folder: &Path, wanted: &PythonEnvironment) -> String {
+        let sources = Sources {
+            cache: folder.join("cache"),
+            explicit: BTreeMap::new(),
+            path: folder.as_os_str().to_owned(),
+        };
+        provide(&sources, wanted).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_python() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = error(folder.path(), &celery());
+        assert!(
+            text.contains("no Python on PATH") && text.contains("`python3` and `python3-venv`"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn too_old_too_new_and_another_one_than_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        python(folder.path(), "python3", "3.9.2", "exit 1");
+        python(folder.path(), "python3.12", "3.12.1", "exit 1");
+        let old = celery().at_most(3, 11);
+        let text = error(folder.path(), &old);
+        assert!(text.contains("Celery 5.7.0 needs Python 3.10 to 3.11"), "{text}");
+        assert!(
+            text.contains("python3 is Python 3.9.2") && text.contains("python3.12 is Python 3.12.1"),
+            "{text}"
+        );
+        let text = error(folder.path(), &celery().version("3.13"));
+        assert!(text.contains("no Python on PATH") && text.contains("`python3.13-venv`"), "{text}");
+    }
+
+    #[test]
+    fn a_python_without_venv_names_the_package() {
+        let folder = tempfile::tempdir().unwrap();
+        python(folder.path(), "python3", "3.11.2", "echo 'ensurepip is not available' >&2; exit 1");
+        let text = error(folder.path(), &celery());
+        assert!(text.contains("install the package `python3.11-venv`"), "{text}");
+    }
+
+    #[test]
+    fn what_pip_says_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let fails = "echo 'No matching distribution found for celery==9.9' >&2; exit 1";
+        let venv = format!(
+            "mkdir -p \"$3/bin\"; printf '#!/bin/sh\\n{}' > \"$3/bin/python\"; chmod +x \"$3/bin/python\"",
+            fails.replace('\'', "\"")
+        );
+        python(folder.path(), "python3", "3.11.2", &format!("PATH=/usr/bin:/bin; {venv}"));
+        let text = error(folder.path(), &PythonEnvironment::new("Celery 9.9", "celery==9.9\n", (3, 10)));
+        assert!(
+            text.contains("packages for Celery 9.9") && text.contains("No matching distribution"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn versions_fit() {
+        assert!(fits(&celery(), "3.10.0") && fits(&celery(), "3.13.1") && !fits(&celery(), "3.9.19"));
+        let asked = celery().version("3.1");
+        assert!(!fits(&asked, "3.11.2"));
+        assert!(fits(&celery().version("3.11"), "3.11.2") && fits(&celery().version("3.11.2"), "3.11.2"));
+    }
+}

@@ -1,0 +1,89 @@
+//! The run of an engine: everything that one process makes, in one folder.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use testcelery_api::{Owner, Result, session_id};
+
+use crate::{error::failed, guardian::Guardian};
+
+/// The file of a run's folder that says whose it is: the owner in its first line, the session in its second.
+pub(crate) const WHOSE: &str = "owner";
+
+/// A run with its folder and its guardian. Dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) folder: PathBuf,
+    _guardian: Guardian,
+}
+
+impl Run {
+    pub(crate) fn begin() -> Result<Self> {
+        let base = base();
+        let id = format!("{}-{}", std::process::id(), random());
+        let folder = base.join(&id);
+        let made = make(&base, &folder);
+        made.map_err(failed("create folder", folder.display().to_string()))?;
+        let guardian =
+            Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
+        Ok(Self { id, folder, _guardian: guardian })
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Err(error) = remove_folder(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "the folder of a run stays");
+        }
+        // Other runs may have theirs in it.
+        let _ = fs::remove_dir(base());
+    }
+}
+
+/// Some characters that nobody else has.
+pub(crate) fn random() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+}
+
+/// Where the folders of all runs of this user are.
+pub(crate) fn base() -> PathBuf {
+    std::env::temp_dir().join(format!("testcelery-{}", rustix::process::getuid().as_raw()))
+}
+
+/// Removes a folder; one that is gone is no error.
+pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn make(base: &Path, folder: &Path) -> io::Result<()> {
+    // The base goes with the last run: another process may remove it between these two.
+    for _ in 0..100 {
+        match fs::DirBuilder::new().mode(0o700).create(base) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if fs::symlink_metadata(base)
+            .is_ok_and(|it| it.is_dir() && it.uid() != rustix::process::getuid().as_raw())
+        {
+            return Err(io::Error::other(format!("{} belongs to another user; remove it", base.display())));
+        }
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                // Whole or not at all: who reads it must not take half an owner for a dead one.
+                let draft = folder.join("owner.new");
+                fs::write(&draft, format!("{}\n{}\n", Owner::of_this_process(), session_id()))?;
+                return fs::rename(draft, folder.join(WHOSE));
+            }
+        }
+    }
+    Err(io::Error::other("other processes keep removing it"))
+}
