@@ -132,12 +132,16 @@ pub(crate) fn kill(container: &str, main: Option<Process>) -> io::Result<()> {
 /// # Errors
 /// When some do not stop.
 pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
+    let mut told = Vec::new();
     each(container, main, |row| {
-        if row.state == "T" {
-            return Ok(true);
+        // One that waits in the kernel (D) for a child that is frozen before its `exec`, as a shell does after `vfork`, does not come to
+        // stop itself, and does not run either.
+        let is_frozen = row.state == "T" || (row.state == "D" && told.contains(&row.process));
+        if !is_frozen {
+            row.process.signal(Signal::STOP)?;
+            told.push(row.process);
         }
-        row.process.signal(Signal::STOP)?;
-        Ok(false)
+        Ok(is_frozen)
     })
 }
 
