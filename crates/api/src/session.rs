@@ -15,4 +15,3 @@ pub fn session_id() -> &'static str {
             .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string())
     })
 }
-

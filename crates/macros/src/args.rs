@@ -14,6 +14,7 @@ pub(crate) struct Args {
     pub(crate) backends: Option<Axis>,
     pub(crate) with: Option<Path>,
     pub(crate) setup: Option<Path>,
+    pub(crate) needs: Option<Vec<Ident>>,
 }
 
 /// One side of the matrix, as it was written.
@@ -38,9 +39,10 @@ impl Parse for Args {
                 "backends" => set(&mut args.backends, &key, parse_axis(&key, input)?)?,
                 "with" => set(&mut args.with, &key, parse_path(input)?)?,
                 "setup" => set(&mut args.setup, &key, parse_path(input)?)?,
+                "needs" => set(&mut args.needs, &key, parse_needs(input)?)?,
                 other => {
                     let message = format!(
-                        "unknown argument `{other}`; known are `brokers(..)`, `backends(..)`, `with = ..` and `setup = ..`"
+                        "unknown argument `{other}`; known are `brokers(..)`, `backends(..)`, `with = ..`, `setup = ..` and `needs(..)`"
                     );
                     return Err(syn::Error::new(key.span(), message));
                 }
@@ -85,6 +87,13 @@ fn parse_axis(key: &Ident, input: ParseStream<'_>) -> syn::Result<Axis> {
     parenthesized!(content in input);
     let entries = Punctuated::<Entry, Token![,]>::parse_terminated(&content)?;
     Ok(Axis { span: key.span(), entries: entries.into_iter().collect() })
+}
+
+fn parse_needs(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let content;
+    parenthesized!(content in input);
+    let needs = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+    Ok(needs.into_iter().collect())
 }
 
 fn parse_path(input: ParseStream<'_>) -> syn::Result<Path> {

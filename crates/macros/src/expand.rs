@@ -8,6 +8,7 @@ use crate::{
     args::Args,
     matrix::{self, Row},
     narrow::{self, Narrowing},
+    needs,
 };
 
 /// Expands the attribute.
@@ -24,11 +25,12 @@ pub(crate) fn expand(
     function.attrs =
         all.iter().filter(|it| is_one_of(it, OF_FUNCTION) || is_one_of(it, OF_BOTH)).cloned().collect();
     let moved: Vec<Attribute> = all.into_iter().filter(|it| !is_one_of(it, OF_FUNCTION)).collect();
+    let needs = needs::expand(args.needs.as_deref().unwrap_or_default())?;
     match &args.setup {
-        Some(setup) => Ok(single(&function, &moved, setup)),
+        Some(setup) => Ok(single(&function, &moved, setup, &needs)),
         None => {
             let rows = matrix::rows(&args, narrowing)?;
-            Ok(module(&function, &moved, &rows, args.with.as_ref()))
+            Ok(module(&function, &moved, &rows, args.with.as_ref(), &needs))
         }
     }
 }
@@ -60,7 +62,7 @@ fn is_one_of(attribute: &Attribute, names: &[&str]) -> bool {
     names.iter().any(|name| attribute.path().is_ident(name))
 }
 
-fn single(function: &ItemFn, attributes: &[Attribute], setup: &Path) -> TokenStream {
+fn single(function: &ItemFn, attributes: &[Attribute], setup: &Path, needs: &TokenStream) -> TokenStream {
     let name = &function.sig.ident;
     let title = name.to_string();
     quote! {
@@ -68,15 +70,21 @@ fn single(function: &ItemFn, attributes: &[Attribute], setup: &Path) -> TokenStr
         #[::core::prelude::v1::test]
         fn #name() -> ::core::result::Result<(), ::testcelery::runner::Failure> {
             #function
-            ::testcelery::runner::run(::core::concat!(::core::module_path!(), "::", #title), #setup, #name)
+            ::testcelery::runner::run(::core::concat!(::core::module_path!(), "::", #title), #setup, #needs, #name)
         }
     }
 }
 
-fn module(function: &ItemFn, attributes: &[Attribute], rows: &[Row], with: Option<&Path>) -> TokenStream {
+fn module(
+    function: &ItemFn,
+    attributes: &[Attribute],
+    rows: &[Row],
+    with: Option<&Path>,
+    needs: &TokenStream,
+) -> TokenStream {
     let name = &function.sig.ident;
     let (brokers, backends) = (narrow::BROKERS, narrow::BACKENDS);
-    let tests = rows.iter().map(|row| row_test(name, attributes, row));
+    let tests = rows.iter().map(|row| row_test(name, attributes, row, needs));
     let conditions: Vec<&Attribute> = attributes.iter().filter(|it| is_one_of(it, OF_BOTH)).collect();
     let builders = rows.iter().map(|row| {
         let builder = row_builder(name, row, with);
@@ -117,7 +125,7 @@ fn row_builder(test: &Ident, row: &Row, with: Option<&Path>) -> TokenStream {
     }
 }
 
-fn row_test(test: &Ident, attributes: &[Attribute], row: &Row) -> TokenStream {
+fn row_test(test: &Ident, attributes: &[Attribute], row: &Row, needs: &TokenStream) -> TokenStream {
     let name = &row.name;
     let title = name.to_string();
     let builder = builder_name(test, row);
@@ -127,7 +135,12 @@ fn row_test(test: &Ident, attributes: &[Attribute], row: &Row) -> TokenStream {
         #ignore
         #[::core::prelude::v1::test]
         fn #name() -> ::core::result::Result<(), ::testcelery::runner::Failure> {
-            ::testcelery::runner::run(::core::concat!(::core::module_path!(), "::", #title), super::#builder, super::#test)
+            ::testcelery::runner::run(
+                ::core::concat!(::core::module_path!(), "::", #title),
+                super::#builder,
+                #needs,
+                super::#test,
+            )
         }
     }
 }

@@ -1,21 +1,24 @@
 //! From recipes to a running stack: plan, images, containers, readiness, app.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicBool};
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::Instant,
+};
 
 use futures_util::future::{try_join, try_join_all};
 use testcelery_api::{
-    Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec, EVIDENCE_LINES,
-    Engine, Logs, Network, PlanContext, Secret, Worker, WorkerContext, WorkerPlan, until_ready,
+    self as api, Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec,
+    EVIDENCE_LINES, Logs, Network, PlanContext, Secret, Worker, WorkerContext, WorkerPlan, until_ready,
 };
 use testcelery_client::App;
 
 use crate::{
-    Error, Result, Setup, SetupBuilder,
+    Engine, Error, Result, Setup, SetupBuilder,
     address::{BackendAddress, BrokerAddress},
     app::app,
-    engine,
     names::Names,
     setup::Inner,
+    timing::Boots,
 };
 
 struct Plans {
@@ -40,7 +43,7 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
     let Plans { brokers, backends, workers } = plan(builder)?;
     let engine = match &builder.engine {
         Some(engine) => Arc::clone(engine),
-        None => engine::default_engine().await?,
+        None => Engine::auto().await?,
     };
     let specs = brokers.iter().map(|plan| &plan.spec);
     let specs = specs.chain(backends.iter().map(|plan| &plan.spec));
@@ -51,8 +54,10 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
     ensure_images(engine.as_ref(), &specs).await?;
 
     let network = engine.create_network(&specs).await?;
-    let yard = Yard { engine: engine.as_ref(), network: &network, created: Mutex::default() };
+    let boots = Boots::default();
+    let yard = Yard { engine: engine.as_ref(), boots, network: &network, created: Mutex::default() };
     let booted = boot_nodes(&yard, builder, brokers, backends, workers).await;
+    let components = yard.boots.total();
     let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
     match booted {
         Ok((app, brokers, backends, workers)) => Ok(Setup::new(Inner {
@@ -61,6 +66,7 @@ pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
             backends,
             workers,
             network,
+            components,
             is_down: AtomicBool::new(false),
         })),
         Err(error) => {
@@ -119,7 +125,7 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
     Ok(Plans { brokers, backends, workers })
 }
 
-async fn ensure_images(engine: &dyn Engine, specs: &[&ContainerSpec]) -> Result<()> {
+async fn ensure_images(engine: &dyn api::Engine, specs: &[&ContainerSpec]) -> Result<()> {
     let mut images: Vec<_> = Vec::new();
     for spec in specs {
         if !images.contains(&&spec.image) {
@@ -213,7 +219,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Where containers are made, and remembered in case something fails.
 struct Yard<'a> {
-    engine: &'a dyn Engine,
+    engine: &'a dyn api::Engine,
+    boots: Boots,
     network: &'a Arc<dyn Network>,
     created: Mutex<Vec<Arc<dyn Container>>>,
 }
@@ -226,6 +233,11 @@ impl Yard<'_> {
         Ok(container)
     }
 
+    async fn until_ready(&self, container: &dyn Container, started: Instant) -> Result<()> {
+        self.boots.watch(container, started).await;
+        Ok(until_ready(container).await?)
+    }
+
     /// A broker or a backend: it needs nobody else.
     async fn service<N: ?Sized>(
         &self,
@@ -233,7 +245,7 @@ impl Yard<'_> {
         make: impl FnOnce(Arc<dyn Container>) -> Arc<N>,
     ) -> Result<Arc<N>> {
         let container = self.start(spec).await?;
-        until_ready(container.as_ref()).await?;
+        self.until_ready(container.as_ref(), Instant::now()).await?;
         Ok(make(container))
     }
 
@@ -246,20 +258,21 @@ impl Yard<'_> {
     ) -> Result<Arc<N>> {
         let go = spec.go.clone();
         let services_ready = services_ready.wait_for(|ready| *ready);
-        let container = if let Some(go) = go {
+        let (container, started) = if let Some(go) = go {
             let container = self.start(spec).await?;
+            let started = Instant::now();
             tokio::select! {
                 _ = services_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
-            container
+            (container, started)
         } else {
             // The sender outlives this future: both belong to one boot.
             let _ = services_ready.await;
-            self.start(spec).await?
+            (self.start(spec).await?, Instant::now())
         };
-        until_ready(container.as_ref()).await?;
+        self.until_ready(container.as_ref(), started).await?;
         Ok(make(container))
     }
 }

@@ -68,7 +68,7 @@ impl SetupBuilder {
         self
     }
 
-    /// Runs the stack on an engine; by default on the Docker daemon that the `docker` program would use.
+    /// Runs the stack on an engine; by default on that of [`Engine::auto`](crate::Engine::auto).
     #[must_use]
     pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
         self.engine = Some(engine);
@@ -148,10 +148,21 @@ impl SetupBuilder {
     /// the error carries the container's last log lines).
     ///
     /// # Cancel safety
-    /// Dropping the future takes away whatever it has started, and so does dropping the setup. A process that is killed does neither:
-    /// `#[testcelery::test]` has a reaper for that, a program of your own has `cargo xtask clean` or the next run of such a test.
+    /// Dropping the future takes away whatever it has started, and so does dropping the setup. A process that is killed does neither. Local
+    /// processes have a guardian for that; for the containers of a daemon `#[testcelery::test]` has a reaper, and a program of your own the
+    /// next run of such a test.
     pub async fn start(self) -> Result<Setup> {
         self.boot().await.map_err(|failure| failure.error)
+    }
+
+    /// The engine, chosen now where none was named.
+    pub(crate) async fn chosen_engine(&mut self) -> Result<Arc<dyn Engine>> {
+        let engine = match &self.engine {
+            Some(engine) => Arc::clone(engine),
+            None => crate::Engine::auto().await?,
+        };
+        self.engine = Some(Arc::clone(&engine));
+        Ok(engine)
     }
 
     pub(crate) async fn boot(mut self) -> Result<Setup, BootFailure> {

@@ -13,9 +13,15 @@ mod reaper;
 mod report;
 pub mod runner;
 mod setup;
+mod timing;
 
 pub use app::app;
 pub use builder::SetupBuilder;
+pub use engine::{Choice, ENGINE_VARIABLE, Engine};
+#[cfg(feature = "docker")]
+pub use engine::{Docker, docker};
+#[cfg(feature = "local")]
+pub use engine::{Local, local};
 pub use error::{Error, Result};
 pub use ready::Ready;
 pub use setup::Setup;
@@ -24,8 +30,6 @@ pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Exec, Image, N
 pub use testcelery_client as client;
 pub use testcelery_client::{App, AsyncResult, State, TaskError};
 pub use testcelery_codegen::{PyModule, PyValue};
-#[cfg(feature = "docker")]
-pub use testcelery_docker::{self as docker, Docker};
 pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;

@@ -14,7 +14,7 @@ use std::{
 
 use testcelery_api::Filter;
 
-use crate::{Result, engine};
+use crate::{Engine, Result};
 
 /// Set in the reaper's environment; nobody else sets it.
 const REAPER: &str = "TESTCELERY_REAPER";
@@ -81,7 +81,7 @@ pub(crate) async fn reap() -> Result<()> {
     if !owes(std::io::stdin().lock()) {
         return Ok(());
     }
-    let engine = engine::default_engine().await?;
+    let engine = Engine::auto().await?;
     let begin = Instant::now();
     while begin.elapsed() < WATCH {
         engine.remove_leftovers(&Filter::DeadOwner).await?;

@@ -13,10 +13,17 @@ const REPORT: &str = "TESTCELERY_REPORT";
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     pub(crate) test: &'a str,
+    pub(crate) engine: &'static str,
+    /// `passed`, `failed` or `skipped`.
     pub(crate) outcome: &'static str,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     pub(crate) boot_ms: u128,
     pub(crate) body_ms: u128,
     pub(crate) teardown_ms: u128,
+    /// The part of the boot in which any container booted by itself.
+    pub(crate) components_ms: u128,
 }
 
 impl Report<'_> {

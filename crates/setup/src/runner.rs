@@ -5,13 +5,14 @@
 use std::{
     fmt,
     future::Future,
+    io::Write,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
-use testcelery_api::Logs;
+use testcelery_api::{Capability, Logs};
 
 use crate::{
     Error, Setup, SetupBuilder, evidence, reaper,
@@ -50,9 +51,16 @@ impl<T, E: fmt::Debug> Outcome for Result<T, E> {
 
 /// Runs one test against a stack of its own.
 ///
+/// Where the engine cannot do one of `needs`, nothing runs: the test is skipped, which standard error and the report say.
+///
 /// # Errors
 /// When the stack does not boot, the body fails, or something cannot be taken away.
-pub fn run<F, Fut>(test: &str, builder: fn() -> SetupBuilder, body: F) -> Result<(), Failure>
+pub fn run<F, Fut>(
+    test: &str,
+    builder: fn() -> SetupBuilder,
+    needs: &[Capability],
+    body: F,
+) -> Result<(), Failure>
 where
     F: FnOnce(Setup) -> Fut,
     Fut: Future<Output: Outcome>,
@@ -62,7 +70,7 @@ where
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
-    let (report, failure) = runtime.block_on(play(test, builder, body));
+    let (report, failure) = runtime.block_on(play(test, builder, needs, body));
     let written = report.write();
     // Log streams end with their containers; nothing is left that could hold the runtime up.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -78,30 +86,61 @@ fn become_reaper() -> Result<(), Failure> {
     runtime.block_on(reaper::reap()).map_err(|error| Failure(format!("{error:?}")))
 }
 
-async fn play<F, Fut>(test: &str, builder: fn() -> SetupBuilder, body: F) -> (Report<'_>, Option<String>)
+async fn play<'a, F, Fut>(
+    test: &'a str,
+    builder: fn() -> SetupBuilder,
+    needs: &[Capability],
+    body: F,
+) -> (Report<'a>, Option<String>)
 where
     F: FnOnce(Setup) -> Fut,
     Fut: Future<Output: Outcome>,
 {
-    let mut report = Report { test, outcome: "failed", boot_ms: 0, body_ms: 0, teardown_ms: 0 };
+    let mut report = Report {
+        test,
+        engine: "none",
+        outcome: "failed",
+        reason: None,
+        boot_ms: 0,
+        body_ms: 0,
+        teardown_ms: 0,
+        components_ms: 0,
+    };
     if INTERRUPTED.load(Ordering::SeqCst) {
         return (report, Some("interrupted before it began".to_owned()));
     }
-    reaper::begun(test);
     let begin = Instant::now();
+    let mut builder = builder();
+    let engine = match builder.chosen_engine().await {
+        Ok(engine) => engine,
+        Err(error) => return (report, Some(format!("the stack did not boot: {error:?}"))),
+    };
+    report.engine = engine.name();
+    if let Some(reason) = needs.iter().find_map(|need| engine.require(*need).err()) {
+        skip(test, &mut report, &reason);
+        return (report, None);
+    }
+    let is_guarded = engine.guards_itself();
+    if !is_guarded {
+        reaper::begun(test);
+    }
     let booted = tokio::select! {
-        booted = builder().boot() => booted,
+        booted = builder.boot() => booted,
         signal = interrupted() => Err(Error::Setup(format!("{signal} during the boot")).into()),
     };
     report.boot_ms = ms(begin.elapsed());
     let setup = match booted {
         Ok(setup) => setup,
         Err(failure) => {
-            reaper::gone();
+            if !is_guarded {
+                reaper::gone();
+            }
             let text = format!("the stack did not boot: {:?}", failure.error);
             return (report, Some(with_evidence(test, &text, &failure.logs)));
         }
     };
+
+    report.components_ms = ms(setup.components_booted());
 
     let begin = Instant::now();
     let body = AssertUnwindSafe(body(setup.clone())).catch_unwind();
@@ -115,7 +154,7 @@ where
     let logs = setup.all_logs();
     let down = setup.down().await.err().map(|error| format!("{error:?}"));
     report.teardown_ms = ms(begin.elapsed());
-    if down.is_none() {
+    if down.is_none() && !is_guarded {
         reaper::gone();
     }
 
@@ -125,6 +164,15 @@ where
         return (report, None);
     }
     (report, Some(with_evidence(test, &failures.join("\n"), &logs)))
+}
+
+/// Says that a test was not run. libtest has no word for it and counts it as passed; whoever reads the report knows better.
+fn skip(test: &str, report: &mut Report<'_>, reason: &testcelery_api::Error) {
+    let reason = reason.to_string();
+    // Not through a macro: what a test prints is kept back unless it fails.
+    let _ = writeln!(std::io::stderr(), "testcelery: SKIPPED {test}: {reason}");
+    report.outcome = "skipped";
+    report.reason = Some(reason);
 }
 
 fn with_evidence(test: &str, failure: &str, logs: &[Logs]) -> String {

@@ -34,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) backends: Cluster<dyn Backend>,
     pub(crate) workers: Cluster<dyn Worker>,
     pub(crate) network: Arc<dyn Network>,
+    pub(crate) components: Duration,
     pub(crate) is_down: AtomicBool,
 }
 
@@ -143,6 +144,11 @@ impl Setup {
         let brokers = brokers.iter().map(|node| node.container());
         let backends = backends.iter().map(|node| node.container());
         brokers.chain(backends).chain(workers.iter().map(|node| node.container()))
+    }
+
+    /// How long any of the containers booted by itself.
+    pub(crate) fn components_booted(&self) -> Duration {
+        self.inner.components
     }
 
     pub(crate) fn all_logs(&self) -> Vec<Logs> {

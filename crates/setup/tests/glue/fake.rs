@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use testcelery::{
     api::{
-        BrokerComponent, BrokerPlan, Capability, Filter, Leftover, Component, ConnectionUrl, Container, ContainerSpec,
-        ContainerState, Endpoint, Engine, Error, Exec, ExecOutput, ExitStatus, FileTree, Image, Logs,
-        Network, PlanContext, Result, ServiceNode, Signal, Stream, Wait, Worker, WorkerComponent,
-        WorkerContext, WorkerPlan,
+        BrokerComponent, BrokerPlan, Capability, Component, ConnectionUrl, Container, ContainerSpec,
+        ContainerState, Endpoint, Engine, Error, Exec, ExecOutput, ExitStatus, FileTree, Filter, Image,
+        Leftover, Logs, Network, PlanContext, Result, ServiceNode, Signal, Stream, Wait, Worker,
+        WorkerComponent, WorkerContext, WorkerPlan,
     },
     client::{Address, Inbox, Message, ResultStore, Transport, TransportFactory},
 };
