@@ -1,7 +1,8 @@
 //! The recipe for a Memcached result backend.
 
 use testcelery_api::{
-    BackendComponent, BackendPlan, Component, ConnectionUrl, ContainerSpec, Image, PlanContext, Result, Wait,
+    BackendComponent, BackendPlan, Component, ConnectionUrl, ContainerSpec, Image, PlanContext, Program,
+    Result, Software, Wait,
 };
 
 use crate::{MemcachedNode, PORT, probe::VersionProbe};
@@ -11,6 +12,9 @@ pub const DEFAULT_IMAGE: &str = "memcached:1.6.39";
 
 /// The local image that stands in for [`DEFAULT_IMAGE`] on machines that reach no registry.
 pub const SUBSTITUTE_IMAGE: &str = "testcelery/memcached:debian-trixie";
+
+/// The user counts only where it is started as root, which it refuses to be unless it is told so.
+const COMMAND: [&str; 7] = ["memcached", "-l", "0.0.0.0", "-p", "11211", "-u", "root"];
 
 /// What the node and the recipe report as their kind.
 pub(crate) const KIND: &str = "memcached";
@@ -39,7 +43,9 @@ impl Default for Memcached {
     fn default() -> Self {
         Self {
             name: None,
-            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE),
+            image: Image::reference(DEFAULT_IMAGE)
+                .substitute(SUBSTITUTE_IMAGE)
+                .software(Software::program(Program::new(KIND).debian(KIND))),
             args: Vec::new(),
         }
     }
@@ -53,7 +59,7 @@ impl Memcached {
         self
     }
 
-    /// Sets the image; [`DEFAULT_IMAGE`] by default. It has to run as a user other than root, which memcached refuses to be.
+    /// Sets the image; [`DEFAULT_IMAGE`] by default.
     #[must_use]
     pub fn image(mut self, image: Image) -> Self {
         self.image = image;
@@ -81,7 +87,7 @@ impl Component for Memcached {
 impl BackendComponent for Memcached {
     fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
         let url = ConnectionUrl::new("cache+memcached", &context.name).port(PORT);
-        let command = ["memcached"].into_iter().chain(self.args.iter().map(String::as_str));
+        let command = COMMAND.into_iter().chain(self.args.iter().map(String::as_str));
         let spec = ContainerSpec::new(&context.name, self.image.clone())
             .command(command)
             .port(PORT)
@@ -107,6 +113,9 @@ mod tests {
         assert_eq!(plan.planned_url().unwrap().reveal(), "cache+memcached://backend-2:11211/");
         assert_eq!(plan.spec.image.name(), "my/memcached");
         let command = plan.spec.command.unwrap();
-        assert_eq!(command, ["memcached", "-m", "16", "-I", "8m"]);
+        assert_eq!(
+            command,
+            ["memcached", "-l", "0.0.0.0", "-p", "11211", "-u", "root", "-m", "16", "-I", "8m"]
+        );
     }
 }

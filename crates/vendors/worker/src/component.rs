@@ -3,7 +3,7 @@
 use testcelery_api::{Image, Secret};
 use testcelery_codegen::{InitialContent, PyModule, PyValue};
 
-use crate::{DEFAULT_CELERY, DEFAULT_PYTHON};
+use crate::DEFAULT_CELERY;
 
 /// The queue that Celery's `task_default_queue` names, and that a worker consumes from unless it is told others.
 const DEFAULT_QUEUE: &str = "celery";
@@ -15,7 +15,8 @@ const DEFAULT_QUEUE: &str = "celery";
 ///
 /// | knob | default |
 /// |---|---|
-/// | [`celery`](Self::celery), [`python`](Self::python) | [`DEFAULT_CELERY`], [`DEFAULT_PYTHON`] |
+/// | [`celery`](Self::celery) | [`DEFAULT_CELERY`] |
+/// | [`python`](Self::python) | [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image; on an engine without images the machine's own |
 /// | [`queue`](Self::queue) | `celery` |
 /// | [`log_level`](Self::log_level) | `INFO` |
 /// | [`pool`](Self::pool), [`concurrency`](Self::concurrency) | Celery's: `prefork`, one process per CPU |
@@ -37,7 +38,8 @@ const DEFAULT_QUEUE: &str = "celery";
 pub struct Worker {
     pub(crate) name: Option<String>,
     pub(crate) celery: String,
-    pub(crate) python: String,
+    /// `None` is [`DEFAULT_PYTHON`] in an image, and any that fits elsewhere.
+    pub(crate) python: Option<String>,
     pub(crate) base: Option<Image>,
     pub(crate) extras: Vec<String>,
     pub(crate) requirements: Vec<String>,
@@ -58,7 +60,7 @@ impl Default for Worker {
         Self {
             name: None,
             celery: DEFAULT_CELERY.to_owned(),
-            python: DEFAULT_PYTHON.to_owned(),
+            python: None,
             base: None,
             extras: Vec::new(),
             requirements: Vec::new(),
@@ -90,10 +92,10 @@ impl Worker {
         self
     }
 
-    /// Sets the version of Python, as `3.12`: the official image of that version.
+    /// Sets the version of Python, as `3.12`: the official image of that version, or such a Python of the machine.
     #[must_use]
     pub fn python(mut self, version: impl Into<String>) -> Self {
-        self.python = version.into();
+        self.python = Some(version.into());
         self
     }
 

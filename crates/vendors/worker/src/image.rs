@@ -1,7 +1,7 @@
 //! The image of a worker: built once for all workers of the same versions and requirements.
 
 use sha2::{Digest, Sha256};
-use testcelery_api::{Build, FileTree, Image};
+use testcelery_api::{Build, FileTree, Image, PythonEnvironment, Software};
 
 use crate::{DEFAULT_PYTHON, Worker, requirements};
 
@@ -15,11 +15,29 @@ const TAG_DIGITS: usize = 16;
 
 /// The image that runs a worker.
 pub(crate) fn of(worker: &Worker) -> Image {
-    let base = worker.base.clone().unwrap_or_else(|| python(&worker.python));
+    let version = worker.python.as_deref().unwrap_or(DEFAULT_PYTHON);
+    let base = worker.base.clone().unwrap_or_else(|| python(version));
+    let requirements = requirements::render(worker);
     let mut context = FileTree::new();
     context.insert("Dockerfile", DOCKERFILE);
-    context.insert("requirements.txt", requirements::render(worker));
-    Image::build(Build::new(tag(base.name(), &context), context).base(base))
+    context.insert("requirements.txt", requirements.as_str());
+    let image = Image::build(Build::new(tag(base.name(), &context), context).base(base));
+    // What is in a base of somebody's own is known to nobody else.
+    if worker.base.is_none() { image.software(software(worker, requirements)) } else { image }
+}
+
+/// The same without an image: what the Dockerfile says, line for line.
+fn software(worker: &Worker, requirements: String) -> Software {
+    let (oldest, newest) = requirements::pythons(worker);
+    let purpose = format!("Celery {}", worker.celery);
+    let python = PythonEnvironment::new(purpose, requirements, oldest);
+    let python = newest.into_iter().fold(python, |python, (major, minor)| python.at_most(major, minor));
+    let python = worker.python.iter().fold(python, PythonEnvironment::version);
+    Software::python(python)
+        .workdir("/app")
+        .env("PYTHONUNBUFFERED", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONPATH", "/app")
 }
 
 /// The official image on the Debian that it is built on at the time of writing.

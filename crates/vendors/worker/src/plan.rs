@@ -66,7 +66,8 @@ impl Worker {
                 .map(str::to_owned)
                 .into();
         command.push(format!("--loglevel={}", self.log_level));
-        command.push(format!("--hostname={name}@%h"));
+        // Not `%h`: an engine without host names of its own has that of the machine.
+        command.push(format!("--hostname={name}@{name}"));
         command.push(format!("--queues={}", self.queues.join(",")));
         command.extend(self.concurrency.map(|concurrency| format!("--concurrency={concurrency}")));
         command.extend(self.pool.as_ref().map(|pool| format!("--pool={pool}")));

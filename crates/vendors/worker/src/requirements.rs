@@ -28,6 +28,18 @@ const PINS: &[((u32, u32), &[&str])] = &[
 /// The newest Python that Celery before 5.3 can run on: it calls `entry_points().get`, which Python 3.12 no longer has.
 const NEWEST_FOR_5_2: (u32, u32) = (3, 11);
 
+/// The oldest Python that a minor version of Celery runs on (`Requires-Python` of its packages), the newest Celery first.
+const OLDEST_PYTHON: &[((u32, u32), (u32, u32))] =
+    &[((5, 7), (3, 10)), ((5, 6), (3, 9)), ((5, 3), (3, 8)), ((0, 0), (3, 7))];
+
+/// The oldest and the newest Python for a worker's Celery.
+pub(crate) fn pythons(worker: &Worker) -> ((u32, u32), Option<(u32, u32)>) {
+    let celery = minor_of(&worker.celery).unwrap_or(OLDEST_PYTHON[0].0);
+    let oldest =
+        OLDEST_PYTHON.iter().find(|(from, _)| celery >= *from).map_or((3, 10), |(_, python)| *python);
+    (oldest, (celery < (5, 3)).then_some(NEWEST_FOR_5_2))
+}
+
 /// `requirements.txt`.
 pub(crate) fn render(worker: &Worker) -> String {
     let mut extras: BTreeSet<&str> = EXTRAS.iter().copied().collect();
@@ -49,12 +61,13 @@ pub(crate) fn check(worker: &Worker) -> Result<(), String> {
         minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
     };
     let celery = version("Celery", &worker.celery)?;
-    let python = version("Python", &worker.python)?;
+    let python = worker.python.as_deref().unwrap_or(DEFAULT_PYTHON);
+    let python_version = version("Python", python)?;
     // Whoever brings a base of their own knows its Python; we do not.
-    if celery < (5, 3) && python > NEWEST_FOR_5_2 && worker.base.is_none() {
+    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && worker.base.is_none() {
         return Err(format!(
             "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
-            worker.celery, worker.python
+            worker.celery, python
         ));
     }
     for extra in &worker.extras {

@@ -1,0 +1,39 @@
+//! The broker without an image: what the images set, for the bare programs.
+
+use testcelery_api::{FileTree, Program, Software};
+
+use crate::config::{ADVANCED, CONF_FOLDER};
+
+/// Erlang's port mapper first, bound to where the broker is: the broker would start one that outlives it.
+const COMMAND: [&str; 3] = ["sh", "-c", "epmd & exec rabbitmq-server"];
+
+const PLUGINS: &str = "/etc/rabbitmq/enabled_plugins";
+const DATA: &str = "/var/lib/rabbitmq";
+const LOGS: &str = "/var/log/rabbitmq";
+
+/// `rabbitmq-server` as RabbitMQ's own scripts start it. What Debian puts in front of it insists on a user of its own.
+pub(crate) fn software() -> Software {
+    let mut files = FileTree::new();
+    files.insert(PLUGINS, "[].\n");
+    let program = Program::new("rabbitmq-server").folder("/usr/lib/rabbitmq/bin").debian("rabbitmq-server");
+    Software::program(program)
+        .command(COMMAND)
+        .files(files)
+        .folder(DATA)
+        .folder(LOGS)
+        .workdir(DATA)
+        // The name of the node has its address, so that nobody has to resolve it.
+        .env("RABBITMQ_USE_LONGNAME", "true")
+        .env("RABBITMQ_NODENAME", "rabbit@0.0.0.0")
+        .env("ERL_EPMD_ADDRESS", "0.0.0.0")
+        // The port mapper listens on 127.0.0.1 too, whatever it is told.
+        .port_variable("ERL_EPMD_PORT")
+        .port_variable("RABBITMQ_DIST_PORT")
+        .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+        .env("RABBITMQ_CONFIG_FILES", CONF_FOLDER)
+        .env("RABBITMQ_ADVANCED_CONFIG_FILE", ADVANCED)
+        .env("RABBITMQ_ENABLED_PLUGINS_FILE", PLUGINS)
+        .env("RABBITMQ_MNESIA_BASE", DATA)
+        .env("RABBITMQ_LOG_BASE", LOGS)
+        .env("RABBITMQ_LOGS", "-")
+}
