@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
-use testcelery_docker::{Docker, Filter};
+use testcelery::api::Filter;
+use testcelery_docker::Docker;
 
-use crate::{images, session, ui};
+use crate::{
+    engines::{self, Used},
+    images, ui,
+};
 
 /// Options of `clean`.
 #[derive(Debug, clap::Args)]
@@ -22,17 +26,25 @@ const IMAGES: [&str; 2] = ["testcelery/", "testcelery-peer/"];
 
 impl Clean {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let docker = Docker::connect().await?;
-        let images = if self.images { own_images(&docker).await? } else { Vec::new() };
+        let used = engines::all().await?;
+        let docker = engines::daemon().await.ok();
+        let images = match &docker {
+            Some(docker) if self.images => own_images(docker).await?,
+            _ => Vec::new(),
+        };
         if self.check {
-            return self.report(&docker, &images).await;
+            return self.report(&used, &images).await;
         }
-        for name in session::names(&docker.remove_leftovers(&Filter::All).await?) {
-            ui::line(format_args!("removed {name}"));
+        for Used { engine, .. } in &used {
+            for left in engine.remove_leftovers(&Filter::All).await? {
+                ui::line(format_args!("removed {left}"));
+            }
         }
         let mut code = ExitCode::SUCCESS;
-        for image in images {
-            match docker.remove_image(&image).await {
+        for (docker, image) in
+            docker.iter().flat_map(|docker| images.iter().map(move |image| (docker, image)))
+        {
+            match docker.remove_image(image).await {
                 Ok(()) => ui::line(format_args!("removed image {image}")),
                 Err(error) => {
                     code = ExitCode::FAILURE;
@@ -43,8 +55,12 @@ impl Clean {
         Ok(code)
     }
 
-    async fn report(&self, docker: &Docker, images: &[String]) -> anyhow::Result<ExitCode> {
-        let mut found = session::names(&docker.leftovers(&Filter::All).await?);
+    async fn report(&self, used: &[Used], images: &[String]) -> anyhow::Result<ExitCode> {
+        let mut found = Vec::new();
+        for Used { engine, .. } in used {
+            let left = engine.leftovers(&Filter::All).await?;
+            found.extend(left.iter().map(|left| format!("{left} of the {} engine", engine.name())));
+        }
         found.extend(images.iter().map(|image| format!("image {image}")));
         for name in &found {
             ui::line(name);

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use testcelery_docker::{Docker, Filter, Leftovers, Owner};
+use testcelery::api::{Filter, Leftover};
+use testcelery_docker::Docker;
 
 use crate::{
+    engines::{self, Used},
     images::{self, Wanted},
-    session, ui,
+    ui,
 };
 
 /// A setup takes one network; with fewer than this, tests that run side by side may find none.
@@ -22,14 +24,27 @@ struct Finding {
 
 /// Looks at everything, and fails when anything is off.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
-    let findings = match Docker::connect().await {
-        Ok(docker) => examine(&docker).await?,
-        // The error says what was tried, and what to start or set.
+    let mut findings = Vec::new();
+    match engines::chosen(None).await {
+        Ok(used) => findings.extend(used.iter().map(|used| finding("engine", used.to_string(), None))),
         Err(error) => {
-            let hint = "without a daemon no test with a stack can run; `cargo xtask tidy` and `cargo test --workspace --lib` need none";
-            vec![finding("daemon", error.to_string(), Some(hint.to_owned()))]
+            findings.push(finding("engine", format!("{error:#}"), Some("see the message".to_owned())))
         }
-    };
+    }
+    match Docker::connect().await {
+        Ok(docker) => findings.extend(examine(&docker).await?),
+        // Nothing that has to be mended: the other engine does without.
+        Err(error) => findings.push(finding("daemon", format!("none: {error}"), None)),
+    }
+    for (name, origin) in engines::programs().await? {
+        findings.push(match origin {
+            Ok(origin) => finding("program", format!("{name}: {origin}"), None),
+            Err(error) => finding("program", format!("{name}: {error}"), Some("see the message".to_owned())),
+        });
+    }
+    for Used { engine, .. } in engines::all().await? {
+        findings.push(leftovers(engine.name(), &engine.leftovers(&Filter::All).await?));
+    }
     for Finding { subject, text, hint } in &findings {
         ui::line(format_args!("{subject:9}  {text}"));
         if let Some(hint) = hint {
@@ -62,7 +77,6 @@ async fn examine(docker: &Docker) -> anyhow::Result<Vec<Finding>> {
     let present = docker.has_image(worker.name()).await?;
     let text = format!("{} is {}", worker.name(), if present { "present" } else { "absent" });
     findings.push(finding("image", text, (!present).then(images_hint)));
-    findings.push(leftovers(&docker.leftovers(&Filter::All).await?));
     findings.push(networks(docker.free_networks().await?));
     Ok(findings)
 }
@@ -88,17 +102,17 @@ fn image(wanted: &Wanted, present: (bool, bool)) -> Finding {
     }
 }
 
-fn leftovers(found: &Leftovers) -> Finding {
-    let all = [&found.containers, &found.networks, &found.volumes].into_iter().flatten();
+fn leftovers(engine: &str, found: &[Leftover]) -> Finding {
     let (used, left): (Vec<_>, Vec<_>) =
-        all.partition(|thing| thing.owner.as_ref().is_some_and(|owner: &Owner| !owner.is_dead()));
+        found.iter().partition(|thing| thing.owner.as_ref().is_some_and(|owner| !owner.is_dead()));
+    let names: Vec<String> = left.iter().map(ToString::to_string).collect();
     let text = match (left.len(), used.len()) {
         (0, 0) => "none".to_owned(),
-        (left, 0) => format!("{left}: {}", session::names(found).join(", ")),
+        (left, 0) => format!("{left}: {}", names.join(", ")),
         (left, used) => format!("{left}, and {used} in use by tests that run now"),
     };
     let hint = (!left.is_empty()).then(|| "run `cargo xtask clean`".to_owned());
-    finding("leftovers", text, hint)
+    finding("leftovers", format!("{engine}: {text}"), hint)
 }
 
 fn networks(free: usize) -> Finding {
@@ -126,6 +140,6 @@ mod tests {
     fn few_networks_are_off() {
         assert!(networks(FEW_NETWORKS).hint.is_none());
         assert!(networks(0).hint.is_some());
-        assert_eq!(leftovers(&Leftovers::default()).text, "none");
+        assert_eq!(leftovers("x", &[]).text, "x: none");
     }
 }

@@ -4,10 +4,8 @@ use std::{num::NonZeroUsize, process::ExitCode};
 
 use anyhow::bail;
 
-use testcelery_docker::Docker;
-
 use crate::{
-    images,
+    engines::{self, Used, Wanted},
     runner::{self, Case, Settings, Suite, Totals, Which},
     session, ui, workspace,
 };
@@ -17,6 +15,9 @@ use crate::{
 pub(crate) struct E2e {
     /// Only tests with this in their name, as it is printed.
     filter: Option<String>,
+    /// Where they run [default: Docker where a daemon answers, else local processes].
+    #[arg(long, value_enum)]
+    engine: Option<Wanted>,
     /// How many tests run at a time [default: one per core].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -27,18 +28,20 @@ pub(crate) struct E2e {
 
 impl Default for E2e {
     fn default() -> Self {
-        Self { filter: None, jobs: None, repeat: NonZeroUsize::MIN }
+        Self { filter: None, engine: None, jobs: None, repeat: NonZeroUsize::MIN }
     }
 }
 
-/// The packages with such tests.
-pub(crate) fn suites() -> Vec<Suite> {
+/// The packages with such tests: those of an engine, which are ignored in `cargo test`, and those of all.
+pub(crate) fn suites(engine: &str) -> Vec<Suite> {
     vec![
-        // Its own tests of the daemon are ignored in `cargo test`.
-        Suite { package: "testcelery-docker".to_owned(), which: Which::IgnoredOnly },
-        Suite { package: "testcelery-e2e".to_owned(), which: Which::All },
+        Suite { package: format!("testcelery-{engine}"), which: Which::IgnoredOnly },
+        Suite { package: E2E.to_owned(), which: Which::All },
     ]
 }
+
+/// The package with the tests of all engines.
+pub(crate) const E2E: &str = "testcelery-e2e";
 
 /// The example packages, whose tests need a stack too.
 pub(crate) fn examples() -> anyhow::Result<Vec<Suite>> {
@@ -69,28 +72,32 @@ impl Finished {
 impl E2e {
     /// Runs them; fails when one fails, when there is none, and when anything is left behind.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let finished = self.tests(&suites()).await?;
-        ui::line(format_args!("\n{}", finished.totals));
-        for leak in &finished.leaks {
-            ui::line(format_args!("left behind, and removed now: {leak}"));
+        let mut is_good = true;
+        for used in engines::chosen(self.engine).await? {
+            let finished = self.tests(&used, &suites(used.name())).await?;
+            ui::line(format_args!("\n{}: {}", used.name(), finished.totals));
+            for leak in &finished.leaks {
+                ui::line(format_args!("left behind, and removed now: {leak}"));
+            }
+            if finished.leaks.is_empty() {
+                ui::line("nothing is left behind");
+            }
+            is_good &= finished.is_good();
         }
-        if finished.leaks.is_empty() {
-            ui::line("nothing is left behind");
-        }
-        Ok(if finished.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Ensures images, then builds, lists and runs the tests of these packages, and looks for what they left behind.
-    pub(crate) async fn tests(&self, suites: &[Suite]) -> anyhow::Result<Finished> {
-        let docker = Docker::connect().await?;
-        images::ensure(&docker, false).await?;
-        session::sweep(&docker).await?;
+    /// Ensures what an engine needs, then builds, lists and runs the tests of these packages, and looks for what they left behind.
+    pub(crate) async fn tests(&self, used: &Used, suites: &[Suite]) -> anyhow::Result<Finished> {
+        ui::line(format_args!("engine: {used}"));
+        engines::ensure(used).await?;
+        session::sweep(used.engine.as_ref()).await?;
         let cases = self.cases(suites).await?;
         let cores = || std::thread::available_parallelism().ok();
         let jobs = self.jobs.or_else(cores).unwrap_or(NonZeroUsize::MIN);
-        let settings = Settings { jobs, environment: &session::environment() };
+        let settings = Settings { jobs, environment: &session::environment(used) };
         let totals = runner::run_all(&cases, &settings).await;
-        let leaks = session::leaks(&docker).await?;
+        let leaks = session::leaks(used.engine.as_ref()).await?;
         Ok(Finished { totals: totals?, leaks })
     }
 

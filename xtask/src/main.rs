@@ -5,6 +5,7 @@ mod bench;
 mod clean;
 mod doctor;
 mod e2e;
+mod engines;
 mod images;
 mod interrupt;
 mod process;
@@ -31,13 +32,15 @@ struct Cli {
 enum Task {
     /// Makes every image that the tests need present.
     Images(images::Images),
+    /// Makes everything present that the local engine runs.
+    Provide,
     /// Runs the tests that need a real stack.
     E2e(e2e::E2e),
     /// Runs everything that has to pass before a change is merged.
     Test,
-    /// Removes everything that carries testcelery's labels.
+    /// Removes everything of testcelery's that is left on any engine.
     Clean(clean::Clean),
-    /// Says which daemon is used and why, and what is off.
+    /// Says which engine is used and why, and what is off.
     Doctor,
     /// Measures testcelery against pytest-celery.
     #[command(subcommand)]
@@ -61,6 +64,7 @@ impl Task {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Images(task) => task.run().await,
+            Self::Provide => engines::provide().await,
             Self::E2e(task) => task.run().await,
             Self::Test => test::run().await,
             Self::Clean(task) => task.run().await,

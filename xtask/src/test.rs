@@ -10,13 +10,14 @@ use tokio::process::Command;
 
 use crate::{
     e2e::{self, E2e},
+    engines::{self, Used},
     process,
-    runner::{Suite, Which, libtest},
+    runner::{Suite, libtest},
     tidy, ui, workspace,
 };
 
 /// The widest name of a step.
-const NAME: usize = 9;
+const NAME: usize = 10;
 
 /// Runs every step, whatever the ones before it gave. The last line that is printed is the total.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
@@ -40,7 +41,9 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     total
         .command("package", workspace::cargo(&["package", "--workspace", "--no-verify", "--allow-dirty"]))
         .await?;
-    total.e2e(examples).await;
+    for used in engines::all().await? {
+        total.e2e(&used, &examples).await;
+    }
 
     for failure in &total.failures {
         ui::line(format_args!("FAILED   {failure}"));
@@ -52,9 +55,8 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
 /// Unit tests, documentation tests, and whatever else needs no stack.
 fn unit_tests(examples: &[Suite]) -> Command {
     let mut cargo = workspace::cargo(&["test", "--workspace", "--no-fail-fast"]);
-    let with_stack = e2e::suites().into_iter().filter(|suite| suite.which == Which::All);
-    for suite in with_stack.chain(examples.iter().cloned()) {
-        cargo.args(["--exclude", suite.package.as_str()]);
+    for package in examples.iter().map(|suite| suite.package.as_str()).chain([e2e::E2E]) {
+        cargo.args(["--exclude", package]);
     }
     cargo
 }
@@ -118,24 +120,24 @@ impl Total {
     }
 
     /// The tests with a stack.
-    async fn e2e(&mut self, examples: Vec<Suite>) {
-        const STEP: &str = "e2e";
+    async fn e2e(&mut self, used: &Used, examples: &[Suite]) {
+        let step = format!("e2e {}", used.name());
         let started = Instant::now();
-        let suites: Vec<Suite> = examples.into_iter().chain(e2e::suites()).collect();
-        match E2e::default().tests(&suites).await {
+        let suites: Vec<Suite> = examples.iter().cloned().chain(e2e::suites(used.name())).collect();
+        match E2e::default().tests(used, &suites).await {
             Ok(finished) => {
                 let totals = finished.totals;
-                self.row(STEP, totals.failed == 0, started.elapsed(), &totals.to_string());
+                self.row(&step, totals.failed == 0, started.elapsed(), &totals.to_string());
                 self.passed += totals.passed;
                 if totals.failed > 0 {
-                    self.fail(totals.failed, format!("{STEP}: {totals}"));
+                    self.fail(totals.failed, format!("{step}: {totals}"));
                 }
                 self.leaks(&finished.leaks);
             }
             Err(error) => {
-                self.row(STEP, false, started.elapsed(), "");
+                self.row(&step, false, started.elapsed(), "");
                 ui::error(&error);
-                self.fail(1, format!("{STEP}: {error}"));
+                self.fail(1, format!("{step}: {error:#}"));
             }
         }
     }

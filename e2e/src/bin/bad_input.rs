@@ -2,7 +2,10 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use testcelery::prelude::*;
+use testcelery::{
+    api::{Build, FileTree},
+    prelude::*,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,11 +31,18 @@ fn stack() -> SetupBuilder {
 
 async fn make(mistake: &str) -> Result<()> {
     match mistake {
-        // With DOCKER_HOST pointing to nowhere.
+        // With an environment in which it cannot work.
         "no-daemon" => start(stack()).await,
         "no-image" => {
             let image = Image::reference("testcelery.invalid/nothing:1");
             start(Setup::builder().broker(RabbitMq::default().image(image))).await
+        }
+        "image-build" => {
+            let mut context = FileTree::new();
+            context.insert("Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN no-such-command\n");
+            let base = Image::reference("redis:8.2.3").substitute("testcelery/redis:debian-trixie");
+            let image = Image::build(Build::new("testcelery-e2e/broken:1", context).base(base));
+            start(Setup::builder().broker(Redis::default().image(image))).await
         }
         "missing-tasks" => {
             start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await

@@ -5,6 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testcelery::{
+    ENGINE_VARIABLE, Engine,
+    api::{Capability, SESSION_VARIABLE},
+};
+
 use crate::leftovers::assert_nothing_left;
 
 struct Seen {
@@ -19,7 +24,7 @@ fn make(mistake: &str, env: &[(&str, &str)]) -> Seen {
     let begin = Instant::now();
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_bad_input"))
         .arg(mistake)
-        .env("TESTCELERY_SESSION", &session)
+        .env(SESSION_VARIABLE, &session)
         .env_remove("TESTCELERY_DOCKER_HOST")
         .envs(env.iter().copied())
         .output()
@@ -46,13 +51,107 @@ async fn expect_clean(mistake: &str, parts: &[&str]) -> Seen {
 
 #[test]
 fn no_docker_daemon() {
-    let seen = make("no-daemon", &[("DOCKER_HOST", "unix:///nowhere/docker.sock")]);
+    let nowhere = [("DOCKER_HOST", "unix:///nowhere/docker.sock"), (ENGINE_VARIABLE, "docker")];
+    let seen = make("no-daemon", &nowhere);
     expect(&seen, &["no docker daemon could be reached", "unix:///nowhere/docker.sock", "DOCKER_HOST"]);
 }
 
 #[tokio::test]
 async fn image_absent_and_no_registry() {
-    expect_clean("no-image", &["testcelery.invalid/nothing:1", "cargo xtask images"]).await;
+    let engine = Engine::auto().await.expect("an engine");
+    let parts = match engine.supports(Capability::Images) {
+        true => ["testcelery.invalid/nothing:1", "cargo xtask images"],
+        // It has no images at all, and says what there is instead.
+        false => ["cannot do images", "Image::software"],
+    };
+    expect_clean("no-image", &parts).await;
+}
+
+#[tokio::test]
+async fn image_to_be_built() {
+    let engine = Engine::auto().await.expect("an engine");
+    let parts = match engine.supports(Capability::ImageBuild) {
+        true => ["building image `testcelery-e2e/broken:1` failed", "no-such-command"],
+        false => ["cannot do image builds", "Image::software"],
+    };
+    expect_clean("image-build", &parts).await;
+}
+
+#[test]
+fn engine_that_nobody_knows() {
+    let seen = make("no-daemon", &[(ENGINE_VARIABLE, "podman")]);
+    expect(&seen, &["TESTCELERY_ENGINE is \"podman\"", "`docker` and `local`"]);
+}
+
+/// Rows that only the local engine can get wrong.
+mod local {
+    use super::*;
+
+    const LOCAL: (&str, &str) = (ENGINE_VARIABLE, "local");
+
+    #[test]
+    fn no_daemon_and_no_wish_is_no_mistake() {
+        let seen =
+            make("no-daemon", &[("DOCKER_HOST", "unix:///nowhere/docker.sock"), (ENGINE_VARIABLE, "")]);
+        assert_eq!(seen.code, Some(0), "{}", seen.text);
+        assert!(seen.text.contains("because no Docker daemon answers"), "{}", seen.text);
+        assert!(seen.text.contains("unix:///nowhere/docker.sock"), "{}", seen.text);
+    }
+
+    #[test]
+    fn python_that_is_no_program() {
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", "/nowhere/python3")]);
+        expect(&seen, &["Celery", "TESTCELERY_PYTHON is /nowhere/python3, which is no program"]);
+    }
+
+    #[test]
+    fn server_that_is_no_program() {
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", "/nowhere/redis-server")]);
+        expect(&seen, &["redis-server", "TESTCELERY_REDIS_SERVER is /nowhere/redis-server"]);
+    }
+
+    #[test]
+    fn server_that_is_too_old() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = program(folder.path(), "redis-server", "echo 'Redis server v=5.0.3 sha=00000000:0'");
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", &server)]);
+        expect(&seen, &["is version 5.0, and 6.0 or newer is needed", &server]);
+    }
+
+    #[test]
+    fn server_that_exits_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let body =
+            "[ \"$1\" = --version ] && echo 'Redis server v=7.0.15' && exit; echo 'out of luck' >&2; exit 3";
+        let server = program(folder.path(), "redis-server", body);
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", &server)]);
+        expect(&seen, &["ended too early", "exited with code 3", "out of luck"]);
+    }
+
+    #[test]
+    fn python_that_is_too_old() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let python = program(folder.path(), "python3", "echo 3.8.1; echo /opt/old/python3");
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", &python)]);
+        expect(&seen, &["needs Python 3.10 or newer", "is Python 3.8.1"]);
+    }
+
+    #[test]
+    fn cache_that_cannot_be_written() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_CACHE", &file.path().to_string_lossy())]);
+        expect(&seen, &["TESTCELERY_CACHE", &file.path().to_string_lossy()]);
+    }
+
+    /// A program that is a shell script.
+    fn program(folder: &std::path::Path, name: &str, body: &str) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("it is written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is a program");
+        path.to_string_lossy().into_owned()
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,8 @@ use std::{
 };
 
 use testcelery::{
-    Docker,
-    api::{ContainerState, ExitStatus},
-    docker::{Filter, Leftovers},
+    Engine,
+    api::{ContainerState, ExitStatus, Filter, Leftover, SESSION_VARIABLE},
     prelude::*,
 };
 
@@ -19,10 +18,10 @@ const REAPED_WITHIN: Duration = Duration::from_secs(10);
 /// Set for the test that is to be interrupted: it says `up` and holds its stack.
 const HOLD: &str = "TESTCELERY_E2E_HOLD";
 
-/// What carries a session's labels now.
-pub(crate) async fn left_over(session: &str) -> Leftovers {
-    let docker = Docker::connect().await.expect("a daemon");
-    docker.leftovers(&Filter::Session(session.to_owned())).await.expect("the daemon can list")
+/// What belongs to a session now.
+pub(crate) async fn left_over(session: &str) -> Vec<Leftover> {
+    let engine = Engine::auto().await.expect("an engine");
+    engine.leftovers(&Filter::Session(session.to_owned())).await.expect("the engine can list")
 }
 
 /// Fails when anything of a session is left.
@@ -73,7 +72,7 @@ fn hold(row: &str, how: Option<&str>) -> Held {
     let child = Command::new(std::env::current_exe().expect("this program"))
         .args([&format!("leftovers::held::{row}"), "--exact", "--nocapture"])
         .envs(how.map(|how| (HOLD, how)))
-        .env("TESTCELERY_SESSION", &session)
+        .env(SESSION_VARIABLE, &session)
         .env_remove("TESTCELERY_REPORT")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -93,7 +92,8 @@ impl Held {
         let output = self.child.stdout.take().expect("a pipe");
         let up = BufReader::new(output).lines().map_while(|line| line.ok()).any(|line| line.contains("up"));
         assert!(up, "the stack did not come up");
-        assert_eq!(left_over(&self.session).await.containers.len(), 3);
+        let left = left_over(&self.session).await;
+        assert_eq!(left.iter().filter(|left| left.kind == "container").count(), 3, "{left:?}");
     }
 
     fn signal(&self, signal: &str) {

@@ -25,8 +25,14 @@ async fn clusters_and_names(setup: Setup) -> Result<()> {
 
     // A virtual host and a database that need encoding and creating work on both sides.
     assert_eq!(setup.ping().await?, "pong");
-    assert!(setup.brokers()[0].url().reveal().ends_with("@broker:5672/a%2Fb%20c%2520"));
-    assert!(setup.backends()[0].host_url()?.reveal().contains("@127.0.0.1:"));
+    for (node, port) in [(setup.brokers()[0].container(), 5672), (setup.backends()[0].container(), 6379)] {
+        let endpoint = node.endpoint(port)?;
+        assert!(endpoint.host.starts_with("127."), "{endpoint}");
+        assert_eq!((endpoint.network_host, endpoint.network_port), node.network_address(port));
+    }
+    let (host, port) = setup.brokers()[0].container().network_address(5672);
+    let url = setup.brokers()[0].url().reveal();
+    assert!(url.ends_with(&format!("@{host}:{port}/a%2Fb%20c%2520")), "{host}:{port}");
     assert!(setup.brokers()[0].downcast_ref::<ServiceNode>().is_none());
     Ok(())
 }

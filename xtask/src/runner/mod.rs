@@ -153,7 +153,13 @@ async fn run_limited(case: &Case, settings: &Settings<'_>, limit: Duration) -> a
         None => Outcome::Failed(format!("killed after {} s", limit.as_secs())),
         Some(status) => outcome(&case.test, status.success(), &status.to_string(), &output),
     };
-    Ok(Row { name: case.name(), outcome, report: report::read(&report), took, output, peak_kib })
+    let report = report::read(&report);
+    // libtest knows no test that skips itself, and counts it as passed.
+    let outcome = match report.as_ref().and_then(Report::skipped) {
+        Some(reason) if outcome == Outcome::Passed => Outcome::Skipped(reason.to_owned()),
+        _ => outcome,
+    };
+    Ok(Row { name: case.name(), outcome, report, took, output, peak_kib })
 }
 
 /// A test has passed when its process says so in both ways: by its exit code, and by having counted it.

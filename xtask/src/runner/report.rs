@@ -10,6 +10,9 @@ pub(crate) struct Report {
     boot_ms: Option<f64>,
     body_ms: Option<f64>,
     teardown_ms: Option<f64>,
+    components_ms: Option<f64>,
+    /// Why it was skipped.
+    reason: Option<String>,
 }
 
 impl Report {
@@ -26,6 +29,17 @@ impl Report {
     /// Until everything was gone.
     pub(crate) fn teardown(&self) -> Option<Duration> {
         milliseconds(self.teardown_ms)
+    }
+
+    /// The part of the boot and the teardown that was not spent waiting for containers to boot.
+    pub(crate) fn own(&self) -> Option<Duration> {
+        let spent = self.boot()? + self.teardown()?;
+        Some(spent.saturating_sub(milliseconds(self.components_ms)?))
+    }
+
+    /// Why the engine could not run the test, where that is so.
+    pub(crate) fn skipped(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// All three together, where all three were measured.

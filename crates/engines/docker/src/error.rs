@@ -3,7 +3,7 @@
 use testcelery_api::{BoxError, Error};
 
 /// The name of this engine in messages.
-pub(crate) const ENGINE: &str = "docker";
+pub const ENGINE: &str = "docker";
 
 /// Maps an error of a call to the daemon: what was to be done, and with what.
 pub(crate) fn failed<E: Into<BoxError>>(operation: &'static str, subject: &str) -> impl FnOnce(E) -> Error {

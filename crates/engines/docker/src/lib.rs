@@ -22,6 +22,7 @@ mod upload;
 
 pub use build::Progress;
 pub use connect::{Daemon, Docker};
+pub use error::ENGINE;
 pub use images::ImageInfo;
 pub use labels::{LABEL, LABEL_NAME, LABEL_OWNER, LABEL_SESSION};
 pub use resolve::OVERRIDE_VARIABLE;

@@ -29,11 +29,14 @@ const PINS: &[((u32, u32), &[&str])] = &[
 const NEWEST_FOR_5_2: (u32, u32) = (3, 11);
 
 /// The oldest Python that a minor version of Celery runs on (`Requires-Python` of its packages), the newest Celery first.
-const OLDEST_PYTHON: &[((u32, u32), (u32, u32))] =
+const OLDEST_PYTHON: &[(Minor, Minor)] =
     &[((5, 7), (3, 10)), ((5, 6), (3, 9)), ((5, 3), (3, 8)), ((0, 0), (3, 7))];
 
+/// Major and minor.
+type Minor = (u32, u32);
+
 /// The oldest and the newest Python for a worker's Celery.
-pub(crate) fn pythons(worker: &Worker) -> ((u32, u32), Option<(u32, u32)>) {
+pub(crate) fn pythons(worker: &Worker) -> (Minor, Option<Minor>) {
     let celery = minor_of(&worker.celery).unwrap_or(OLDEST_PYTHON[0].0);
     let oldest =
         OLDEST_PYTHON.iter().find(|(from, _)| celery >= *from).map_or((3, 10), |(_, python)| *python);
