@@ -4,8 +4,8 @@ use testcelery_api::{FileTree, Program, Software};
 
 use crate::config::{ADVANCED, CONF_FOLDER};
 
-/// Erlang's port mapper first, bound to where the broker is: the broker would start one that outlives it.
-const COMMAND: [&str; 3] = ["sh", "-c", "epmd & exec rabbitmq-server"];
+/// Where the script that starts it is in the container.
+const START: &str = "/etc/rabbitmq/start.sh";
 
 const PLUGINS: &str = "/etc/rabbitmq/enabled_plugins";
 const DATA: &str = "/var/lib/rabbitmq";
@@ -15,10 +15,11 @@ const LOGS: &str = "/var/log/rabbitmq";
 pub(crate) fn software() -> Software {
     let mut files = FileTree::new();
     files.insert(PLUGINS, "[].\n");
+    files.insert(START, include_str!("start.sh"));
     let program = Program::new("rabbitmq-server").folder("/usr/lib/rabbitmq/bin").debian("rabbitmq-server");
     Software::program(program)
-        .command(COMMAND)
-        .files(files)
+        .command(["sh", START])
+        .files(files.as_settings())
         .folder(DATA)
         .folder(LOGS)
         .workdir(DATA)
