@@ -44,6 +44,13 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     for used in engines::all().await? {
         total.e2e(&used, &examples).await;
     }
+    // On local processes, which nothing else watches; what they run is here by now.
+    total
+        .command(
+            "kills",
+            workspace::cargo(&["run", "--quiet", "--package", e2e::E2E, "--bin", "fifty_kills"]),
+        )
+        .await?;
 
     for failure in &total.failures {
         ui::line(format_args!("FAILED   {failure}"));

@@ -5,8 +5,10 @@
 mod bad_input;
 mod call_options;
 mod default_tasks;
+mod engine;
 mod failing_task;
 mod leftovers;
+mod listeners;
 mod nodes;
 mod ping;
 mod queues;

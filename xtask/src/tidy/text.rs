@@ -10,8 +10,11 @@ use super::Violation;
 const MOST_LINES: usize = 600;
 
 /// Who may name a library: its crate name in Rust, and the folders.
-const ONLY: [(&str, &[&str]); 4] = [
+const ONLY: [(&str, &[&str]); 6] = [
     ("bollard", &["crates/engines/docker/"]),
+    // Who else needs an engine takes it from the facade, as `dyn Engine`; tasks that build images speak to a daemon.
+    ("testcelery_docker", &["crates/engines/docker/", "crates/setup/src/engine.rs", "xtask/"]),
+    ("testcelery_local", &["crates/engines/local/", "crates/setup/src/engine.rs"]),
     ("lapin", &["crates/vendors/"]),
     ("fred", &["crates/vendors/"]),
     ("memcache_async", &["crates/vendors/"]),
