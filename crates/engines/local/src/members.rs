@@ -78,7 +78,9 @@ pub(crate) fn members(container: &str, main: Option<Process>) -> Vec<Process> {
 fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
     let mark = format!("{CONTAINER_VARIABLE}={container}");
     let group = main.filter(|main| main.is_alive()).map(|main| main.pid);
-    let mut others: BTreeMap<u32, Row> = table(&mark).map(|row| (row.process.pid, row)).collect();
+    // Whatever belongs to it was started after its main process.
+    let since = main.map_or(0, |main| main.start);
+    let mut others: BTreeMap<u32, Row> = table(&mark, since).map(|row| (row.process.pid, row)).collect();
     let mut found: BTreeMap<u32, Row> = BTreeMap::new();
     loop {
         let next = others
@@ -90,25 +92,26 @@ fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
     found.into_values().collect()
 }
 
-/// All processes that live, but this one. On a system without `/proc` there are none to see.
-fn table(mark: &str) -> impl Iterator<Item = Row> {
+/// All processes that live and were started since, but this one. On a system without `/proc` there are none to see.
+fn table(mark: &str, since: u64) -> impl Iterator<Item = Row> {
     let own = std::process::id();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(move |pid| *pid != own).filter_map(move |pid| row(pid, mark))
+    numbers.filter(move |pid| *pid != own).filter_map(move |pid| row(pid, mark, since))
 }
 
-fn row(pid: u32, mark: &str) -> Option<Row> {
+fn row(pid: u32, mark: &str, since: u64) -> Option<Row> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses and may hold anything: count from behind the last one.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let state = (*fields.first()?).to_owned();
-    if state == "Z" || state == "X" {
+    let start = fields.get(19)?.parse().ok()?;
+    if state == "Z" || state == "X" || start < since {
         return None;
     }
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     Some(Row {
-        process: Process { pid, start: fields.get(19)?.parse().ok()? },
+        process: Process { pid, start },
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         state,

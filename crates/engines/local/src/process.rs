@@ -147,7 +147,7 @@ impl Main {
             while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == rustix::io::Errno::INTR) {}
         }
         *self.phase() = Phase::Ending { main };
-        if let Err(error) = members::kill(&self.id, None) {
+        if let Err(error) = members::kill(&self.id, Some(main)) {
             tracing::warn!(container = self.id, %error, "processes of a container that has ended stay");
         }
         child.wait().map_or(ExitStatus::Gone, |status| ExitStatus::Code(code(status)))
@@ -197,13 +197,12 @@ impl Main {
     /// Kills everything of the container. Its end is told by the log.
     pub(crate) fn kill_all(&self) -> io::Result<()> {
         let main = match *self.phase() {
-            Phase::Running { main, .. } => Some(main),
-            _ => None,
+            Phase::Running { main, .. } | Phase::Ending { main } => main,
+            // Everything of an earlier run went with its main process.
+            Phase::Created | Phase::Exited(_) => return Ok(()),
         };
-        if let Some(main) = main {
-            main.signal(Signal::KILL)?;
-        }
-        members::kill(&self.id, main)
+        main.signal(Signal::KILL)?;
+        members::kill(&self.id, Some(main))
     }
 
     /// Whether there is an end to wait for.

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -213,7 +212,7 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
         let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
         if kind.is_dir() {
             relocate(tree, &path)?;
-        } else if kind.is_file() && is_script(&path)? {
+        } else if kind.is_file() && path.metadata()?.len() <= LARGEST_SCRIPT && find::is_script(&path)? {
             let text = fs::read_to_string(&path).unwrap_or_default();
             let corrected = correct(tree, &text)?;
             if corrected != text {
@@ -224,15 +223,6 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
         }
     }
     Ok(())
-}
-
-fn is_script(path: &Path) -> io::Result<bool> {
-    if path.metadata()?.len() > LARGEST_SCRIPT {
-        return Ok(false);
-    }
-    let mut start = Vec::new();
-    fs::File::open(path)?.take(2).read_to_end(&mut start)?;
-    Ok(start == b"#!")
 }
 
 fn correct(tree: &Path, text: &str) -> Result<String, BoxError> {

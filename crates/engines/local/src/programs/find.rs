@@ -1,6 +1,8 @@
 //! Programs that are installed.
 
 use std::{
+    fs,
+    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -50,6 +52,13 @@ pub(crate) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether a file is for an interpreter.
+pub(crate) fn is_script(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    fs::File::open(path)?.take(2).read_to_end(&mut start)?;
+    Ok(start == b"#!")
+}
+
 fn check_version(program: &Program, path: &Path) -> Result<(), BoxError> {
     let Some(needed) = program.at_least else { return Ok(()) };
     let told = tool::run(Command::new(path).arg("--version"))?;
@@ -85,7 +94,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs};
+    use std::collections::BTreeMap;
 
     use super::*;
 

@@ -86,7 +86,7 @@ fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathB
         }
     }
     // A stable sort keeps the order otherwise.
-    found.sort_by_key(|path| fs::read(path).is_ok_and(|content| content.starts_with(b"#!")));
+    found.sort_by_key(|path| find::is_script(path).unwrap_or(false));
     Ok(found)
 }
 
