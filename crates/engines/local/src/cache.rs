@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::io::FdFlags;
 use testcelery_api::BoxError;
 
 use crate::run::remove_folder;
@@ -54,21 +55,37 @@ pub(crate) fn filled(
     fs::create_dir_all(cache.join(kind)).map_err(told)?;
     let lock = File::create(cache.join(kind).join(format!("{key}.lock"))).map_err(told)?;
     lock.lock().map_err(told)?;
+    // The tools that fill it get the lock too: they may outlive a process that is killed, and write on.
+    rustix::io::fcntl_setfd(&lock, FdFlags::empty()).map_err(|error| told(error.into()))?;
+    let filled = fill_locked(cache, kind, key, &folder, fill);
+    // For everyone who has it.
+    lock.unlock().map_err(told)?;
+    filled.map(|()| folder)
+}
+
+fn fill_locked(
+    cache: &Path,
+    kind: &str,
+    key: &str,
+    folder: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), BoxError>,
+) -> Result<(), BoxError> {
+    let told = |error: io::Error| explain(cache, error);
     if complete(cache, kind, key).is_some() {
-        return Ok(folder);
+        return Ok(());
     }
-    remove_folder(&folder).map_err(told)?;
-    fs::create_dir(&folder).map_err(told)?;
-    let filled = fill(&folder).and_then(|()| Ok(fs::write(folder.join(COMPLETE), "")?));
+    remove_folder(folder).map_err(told)?;
+    fs::create_dir(folder).map_err(told)?;
+    let filled = fill(folder).and_then(|()| Ok(fs::write(folder.join(COMPLETE), "")?));
     if let Err(error) = filled {
         // What cannot be removed now is removed by who fills it next.
-        let _ = remove_folder(&folder);
+        let _ = remove_folder(folder);
         return Err(match error.downcast::<io::Error>() {
             Ok(error) => told(*error),
             Err(error) => error,
         });
     }
-    Ok(folder)
+    Ok(())
 }
 
 fn explain(cache: &Path, error: io::Error) -> BoxError {
