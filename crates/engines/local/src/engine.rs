@@ -19,7 +19,7 @@ use crate::{
     container::{LocalContainer, Parts},
     error::{ENGINE, failed},
     files, leftovers,
-    members::OWNER_VARIABLE,
+    members::{NOTE, OWNER_VARIABLE},
     network::{Hosts, LocalNetwork},
     process::{Launch, Main},
     programs::{Installed, Programs},
@@ -195,7 +195,7 @@ fn create(
     env.extend(software.port_variables.iter().cloned().zip(spare));
     let translation = Translation { root: folder.join("root"), address, hosts };
     let logs = Logs::new(&spec.name);
-    let main = Arc::new(Main::new(id.clone(), logs.clone()));
+    let main = Arc::new(Main::new(id.clone(), logs.clone(), folder.join(NOTE)));
     let command = spec.command.clone().unwrap_or_else(|| software.command.clone());
     let working_folder = translation.path(software.workdir.as_deref().unwrap_or("/"));
     let launch = Launch { command, env, folder: working_folder };

@@ -5,9 +5,21 @@ while read -r word; do
     [ "$word" = done ] && exit 0
 done
 
-# Every process of the run has this variable.
-members() {
+# Every process of the run has this variable, unless its program has overwritten it.
+marked() {
     grep -lsaxzF "TESTCELERY_OWNER=$1" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
+}
+
+# The groups of the main processes that are noted and still are the ones that were noted.
+groups() {
+    for note in "$1"/*/pid; do
+        read -r pid start <"$note" || continue
+        if [ -d /proc/self ]; then
+            seen=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)
+            [ "$seen" = "$start" ] || continue
+        fi
+        kill -s 0 -- "-$pid" && echo "-$pid"
+    done 2>/dev/null
 }
 
 # Twice nobody: a process that was about to be started when its owner died shows a little later.
@@ -15,15 +27,11 @@ nobody=0
 looks=0
 while [ "$nobody" -lt 2 ] && [ "$looks" -lt 100 ]; do
     looks=$((looks + 1))
-    if [ -d /proc/self ]; then
-        pids=$(members "$1")
-    else
-        # Without /proc the groups of the main processes have to do.
-        pids=$(for file in "$2"/*/pid; do read -r pid _ <"$file" && kill -0 "-$pid" && echo "-$pid"; done 2>/dev/null)
-    fi
+    pids="$(marked "$1") $(groups "$2")"
+    pids=$(echo $pids)
     if [ -n "$pids" ]; then
         nobody=0
-        kill -KILL $pids 2>/dev/null
+        kill -s KILL -- $pids 2>/dev/null
         sleep 0.05
     else
         nobody=$((nobody + 1))

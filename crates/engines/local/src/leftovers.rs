@@ -8,7 +8,7 @@ use std::{
 use testcelery_api::{Filter, Leftover, Owner};
 
 use crate::{
-    members,
+    members::{self, NOTE, Process},
     run::{WHOSE, base, remove_folder},
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn remove(filter: &Filter) -> io::Result<Vec<Leftover>> {
     let mut removed = Vec::new();
     for Found { leftover, folder } in find(filter)? {
         if leftover.kind == CONTAINER {
-            members::kill(&leftover.name, None)?;
+            members::kill(&leftover.name, Process::noted(&folder.join(NOTE)))?;
         }
         remove_folder(&folder)?;
         removed.push(leftover);

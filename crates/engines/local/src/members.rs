@@ -3,13 +3,17 @@
 //! Every process of a container has the container's identifier in its environment. That survives what process groups and sessions do not:
 //! daemons, Erlang's helpers, a worker whose parent was killed.
 
-use std::{collections::BTreeMap, fs, io, thread, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, thread, time::Duration};
 
 use rustix::process::{Pid, Signal};
 use testcelery_api::{CONTAINER_VARIABLE, start_time};
 
 /// The run of an engine that a process belongs to: what the guardian goes by.
 pub(crate) const OWNER_VARIABLE: &str = "TESTCELERY_OWNER";
+
+/// The file in a container's folder that names its main process. A program that changes its own title may lose its environment with it;
+/// its group is known all the same.
+pub(crate) const NOTE: &str = "pid";
 
 /// Between two looks at processes that were sent a signal.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -28,6 +32,18 @@ impl Process {
     /// The process of that number now.
     pub(crate) fn of(pid: u32) -> Self {
         Self { pid, start: start_time(pid).unwrap_or(0) }
+    }
+
+    /// Writes it down.
+    pub(crate) fn note(self, path: &Path) -> io::Result<()> {
+        fs::write(path, format!("{} {}\n", self.pid, self.start))
+    }
+
+    /// What was written down.
+    pub(crate) fn noted(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let (pid, start) = text.trim_end().split_once(' ')?;
+        Some(Self { pid: pid.parse().ok()?, start: start.parse().ok()? })
     }
 
     pub(crate) fn is_alive(self) -> bool {

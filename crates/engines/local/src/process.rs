@@ -58,6 +58,8 @@ impl Launch {
 pub(crate) struct Main {
     id: String,
     logs: Logs,
+    /// Where its process is noted, for those who come after us.
+    note: PathBuf,
     phase: Mutex<Phase>,
 }
 
@@ -76,8 +78,8 @@ enum Phase {
 }
 
 impl Main {
-    pub(crate) fn new(id: String, logs: Logs) -> Self {
-        Self { id, logs, phase: Mutex::new(Phase::Created) }
+    pub(crate) fn new(id: String, logs: Logs, note: PathBuf) -> Self {
+        Self { id, logs, note, phase: Mutex::new(Phase::Created) }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -118,6 +120,9 @@ impl Main {
             }
         };
         let main = Process::of(child.id());
+        if let Err(error) = main.note(&self.note) {
+            tracing::warn!(container = self.id, %error, "its process is not noted");
+        }
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         *phase = Phase::Running { main, is_paused: false };
         drop(phase);

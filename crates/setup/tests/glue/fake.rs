@@ -40,6 +40,8 @@ impl Calls {
 pub(crate) enum Fault {
     #[default]
     None,
+    /// It can do nothing that not every engine can.
+    Unable,
     /// Images cannot be had.
     Image,
     /// This container ends as soon as it is started.
@@ -65,7 +67,7 @@ impl Engine for FakeEngine {
     }
 
     fn supports(&self, _: Capability) -> bool {
-        true
+        self.fault != Fault::Unable
     }
 
     async fn ensure_image(&self, image: &Image) -> Result<()> {

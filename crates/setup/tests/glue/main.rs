@@ -4,7 +4,10 @@
 
 mod fake;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use fake::{Calls, FakeBroker, FakeEngine, FakeTransport, FakeWorker, Fault};
 use testcelery::prelude::*;
@@ -109,4 +112,30 @@ async fn a_mistake_in_the_recipe_starts_nothing() {
         assert!(calls.all().is_empty(), "{:?}", calls.all());
     }
     assert!(refused(Setup::builder()).await.contains("it has no broker"));
+}
+
+#[tokio::test]
+async fn what_the_engine_cannot_do_starts_nothing() {
+    let (builder, calls) = stack(Fault::Unable);
+    let error = refused(builder).await;
+    assert!(error.contains("the fake engine cannot do images"), "{error}");
+    assert!(calls.all().is_empty(), "{:?}", calls.all());
+}
+
+#[test]
+fn a_test_whose_needs_are_not_met_is_skipped() {
+    static CALLS: OnceLock<Calls> = OnceLock::new();
+    static RUN: AtomicBool = AtomicBool::new(false);
+    let builder = || {
+        let (builder, calls) = stack(Fault::Unable);
+        CALLS.get_or_init(|| calls);
+        builder
+    };
+    let needs = [testcelery::api::Capability::Partition];
+    let outcome = testcelery::runner::run("glue::skipped", builder, &needs, |_| async {
+        RUN.store(true, Ordering::SeqCst);
+    });
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert!(!RUN.load(Ordering::SeqCst));
+    assert!(CALLS.get().unwrap().all().is_empty());
 }

@@ -135,9 +135,11 @@ impl BrokerComponent for RabbitMq {
             .port(PORT)
             .credentials(&self.user, self.password.clone())
             .path(&self.vhost);
+        let [settings, names] = config::files(&self.vhost, &self.user, &self.password, &self.conf);
         let spec = ContainerSpec::new(&context.name, self.image.clone())
             .port(PORT)
-            .files(config::files(&self.vhost, &self.user, &self.password, &self.conf))
+            .files(settings)
+            .files(names)
             .wait(Wait::log("Server startup complete"))
             .wait(Wait::probe(AmqpProbe::new(url.clone())));
         let node_url = url.clone();

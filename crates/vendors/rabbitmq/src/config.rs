@@ -31,12 +31,14 @@ const ADVANCED_CONTENT: &str = "[{rabbit, [{permit_deprecated_features, #{transi
     {kernel, [{inet_dist_use_interface, {0,0,0,0}}]}].\n";
 
 /// The files for a broker with one user that may do everything in one virtual host.
-pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]) -> FileTree {
-    let mut tree = FileTree::new();
-    tree.insert(CONF, conf(extra));
-    tree.insert(DEFINITIONS, definitions(vhost, user, password));
-    tree.insert(ADVANCED, ADVANCED_CONTENT);
-    tree.as_settings()
+pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]) -> [FileTree; 2] {
+    let mut settings = FileTree::new();
+    settings.insert(CONF, conf(extra));
+    settings.insert(ADVANCED, ADVANCED_CONTENT);
+    // Names and passwords, which no engine may translate.
+    let mut names = FileTree::new();
+    names.insert(DEFINITIONS, definitions(vhost, user, password));
+    [settings.as_settings(), names]
 }
 
 fn conf(extra: &[String]) -> String {
@@ -64,9 +66,12 @@ mod tests {
 
     #[test]
     fn files_of_a_broker() {
-        let tree = files("a/b c%", "jo'e\"#=", &Secret::new("p#w '\"\\"), &["heartbeat = 5".to_owned()]);
-        let text: Vec<String> =
-            tree.iter().map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap())).collect();
+        let trees = files("a/b c%", "jo'e\"#=", &Secret::new("p#w '\"\\"), &["heartbeat = 5".to_owned()]);
+        let text: Vec<String> = trees
+            .iter()
+            .flat_map(|tree| tree.iter().map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap())))
+            .collect();
+        assert_eq!(trees.each_ref().map(FileTree::is_settings), [true, false]);
         insta::assert_snapshot!(text.join(""), @r##"
         == /etc/rabbitmq/advanced.config
         [{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true}}]}, {kernel, [{inet_dist_use_interface, {0,0,0,0}}]}].

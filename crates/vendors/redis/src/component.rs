@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use fred::interfaces::ClientLike;
 use testcelery_api::{
     BackendComponent, BackendPlan, BoxError, BrokerComponent, BrokerPlan, Component, ConnectionUrl,
-    Container, ContainerSpec, FileTree, Image, PlanContext, Probe, Program, Result, Secret, Software, Wait,
-    Wheel,
+    Container, ContainerSpec, Image, PlanContext, Probe, Program, Result, Secret, Software, Wait, Wheel,
 };
 
 use crate::{RedisNode, config, link::Link};
@@ -86,13 +85,12 @@ impl Redis {
     }
 
     fn spec(&self, name: &str) -> ContainerSpec {
-        // Owned by root and readable by all: which user the server becomes is the image's affair.
-        let mut files = FileTree::new();
-        files.insert(config::PATH, config::render(&self.password, self.db));
+        let [settings, password] = config::files(&self.password, self.db);
         ContainerSpec::new(name, self.image.clone())
             .command(["redis-server", config::PATH])
             .port(PORT)
-            .files(files.as_settings())
+            .files(settings)
+            .files(password)
             .wait(Wait::log("Ready to accept connections"))
             .wait(Wait::probe(Ping { url: self.url(name) }))
     }
@@ -186,7 +184,7 @@ mod tests {
         let redis = Redis::default().password(Secret::new("hunter2"));
         let plan = BackendComponent::plan(&redis, &PlanContext::new("backend")).unwrap();
         assert_eq!(plan.planned_url().unwrap().reveal(), "redis://:hunter2@backend:6379/0");
-        assert!(plan.spec.files[0].text(config::PATH).unwrap().contains("hunter2"));
+        assert!(plan.spec.files[1].iter().any(|(_, file)| file.content.ends_with(b"\"hunter2\"\n")));
         assert!(!format!("{redis:?} {:?}", plan.planned_url()).contains("hunter2"));
         let command = plan.spec.command.unwrap().join(" ");
         assert_eq!(command, "redis-server /etc/testcelery/redis.conf");

@@ -1,9 +1,12 @@
 //! The server's configuration file.
 
-use testcelery_api::Secret;
+use testcelery_api::{FileTree, Secret};
 
 /// Where the file lies in the container.
 pub(crate) const PATH: &str = "/etc/testcelery/redis.conf";
+
+/// The file that holds the password, and nothing that an engine may translate.
+const PASSWORD_PATH: &str = "/etc/testcelery/password.conf";
 
 /// How many databases a server has unless more are needed: Redis' own default.
 const DATABASES: u16 = 16;
@@ -11,13 +14,21 @@ const DATABASES: u16 = 16;
 /// A server for tests: reached from its network, with a password, and with nothing written to disk.
 ///
 /// `noeviction` is what Celery needs: a server that drops keys would drop tasks.
-pub(crate) fn render(password: &Secret, database: u8) -> String {
+pub(crate) fn files(password: &Secret, database: u8) -> [FileTree; 2] {
+    // Owned by root and readable by all: which user the server becomes is the image's affair.
+    let mut settings = FileTree::new();
+    settings.insert(PATH, render(database));
+    let mut secret = FileTree::new();
+    secret.insert(PASSWORD_PATH, format!("requirepass {}\n", quote(password.reveal())));
+    [settings.as_settings(), secret]
+}
+
+fn render(database: u8) -> String {
     let databases = DATABASES.max(u16::from(database) + 1);
-    let password = quote(password.reveal());
     format!(
         "bind 0.0.0.0\n\
          port 6379\n\
-         requirepass {password}\n\
+         include {PASSWORD_PATH}\n\
          databases {databases}\n\
          save \"\"\n\
          appendonly no\n\
@@ -45,10 +56,10 @@ mod tests {
 
     #[test]
     fn the_usual_file() {
-        insta::assert_snapshot!(render(&Secret::new("pw"), 0), @r#"
+        insta::assert_snapshot!(render(0), @r#"
         bind 0.0.0.0
         port 6379
-        requirepass "pw"
+        include /etc/testcelery/password.conf
         databases 16
         save ""
         appendonly no
@@ -57,9 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn the_password_is_no_setting_to_translate() {
+        let [settings, secret] = files(&Secret::new("0.0.0.0"), 0);
+        assert!(settings.is_settings() && !secret.is_settings());
+        assert_eq!(secret.text(PASSWORD_PATH), Some("requirepass \"0.0.0.0\"\n"));
+    }
+
+    #[test]
     fn a_high_database_is_made() {
         for (database, line) in [(15, "databases 16\n"), (16, "databases 17\n"), (255, "databases 256\n")] {
-            assert!(render(&Secret::new("pw"), database).contains(line), "{database}");
+            assert!(render(database).contains(line), "{database}");
         }
     }
 

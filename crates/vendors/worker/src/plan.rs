@@ -43,6 +43,8 @@ impl WorkerComponent for Worker {
             Some(url) => spec.env("CELERY_BROKER_URL", url),
             None => spec,
         };
+        // Celery changes the titles of its processes where the package `setproctitle` is there, over their environment unless told not to.
+        let spec = spec.env("SPT_NOENV", "1");
         let backend = context.backend_url.as_ref().map_or(NO_BACKEND, Secret::reveal);
         let spec = spec.env("CELERY_RESULT_BACKEND", backend);
 
