@@ -119,13 +119,18 @@ async fn end(engine: &dyn api::Engine, victim: Victim) -> Result<Duration> {
     }
 }
 
-/// The processes of a run, by the mark of its owner. Its name begins with the owner's number.
+/// The processes of a run, by the mark of its owner and by where they work. Its name begins with the owner's number.
 fn processes(owner: u32) -> Vec<String> {
     let mark = format!("TESTCELERY_OWNER={owner}-");
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
-        if environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes())) {
+        let is_marked =
+            environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()));
+        // Redis has no environment to read, and stays in its folder, which may be gone.
+        let folder = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
+        let is_there = folder.to_string_lossy().contains(&format!("/{owner}-"));
+        if is_marked || is_there {
             found.push(process.file_name().to_string_lossy().into_owned());
         }
     }

@@ -82,7 +82,7 @@ async fn cut_off_from_the_network(setup: Setup) -> Result<()> {
     let network = container.spec().network.clone().expect("a setup has a network");
     network.disconnect(container.as_ref()).await?;
     let ping = setup.app().task("testcelery.tasks.ping").send().await?;
-    let error = ping.get_within::<String>(Duration::from_secs(1)).await.unwrap_err();
+    let error = ping.get_within::<String>(Duration::from_secs(1)).await.expect_err("it is cut off");
     assert!(error.to_string().contains("no result"), "{error}");
     network.connect(container.as_ref()).await?;
     assert_eq!(ping.get::<String>().await?, "pong");

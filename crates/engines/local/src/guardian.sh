@@ -5,9 +5,10 @@ while read -r word; do
     [ "$word" = done ] && exit 0
 done
 
-# Every process of the run has this variable, unless its program has overwritten it.
+# Every process of the run has this variable, unless its program has overwritten it, and works in the run's folder, unless it went away.
 marked() {
     grep -lsaxzF "TESTCELERY_OWNER=$1" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
+    ls -l /proc/[0-9]*/cwd 2>/dev/null | sed -n "s|.* /proc/\([0-9]*\)/cwd -> .*/$1/.*|\1|p"
 }
 
 # The groups of the main processes that are noted and still are the ones that were noted.

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::process::Signal;
 use testcelery_api::{Filter, Leftover, Owner};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
 
 const CONTAINER: &str = "container";
 const FOLDER: &str = "folder";
+const PROCESS: &str = "process";
 
 /// A leftover and where it is.
 struct Found {
@@ -21,9 +23,24 @@ struct Found {
     folder: PathBuf,
 }
 
-/// Containers, and the folders of runs whose owner has ended.
+/// Containers, the folders of runs whose owner has ended, and processes whose folder is gone.
 pub(crate) fn list(filter: &Filter) -> io::Result<Vec<Leftover>> {
-    Ok(find(filter)?.into_iter().map(|found| found.leftover).collect())
+    let found = find(filter)?.into_iter().map(|found| found.leftover);
+    Ok(found.chain(strays(filter).into_iter().map(|(_, leftover)| leftover)).collect())
+}
+
+/// Processes that work in the folder of a run that is not there any more. Whose they were is not known: their owner has ended.
+fn strays(filter: &Filter) -> Vec<(Process, Leftover)> {
+    if matches!(filter, Filter::Session(_)) {
+        return Vec::new();
+    }
+    let base = base();
+    let lost = members::working_below(&base).into_iter().filter(|(_, run)| !base.join(run).exists());
+    lost.map(|(process, run)| {
+        let name = format!("{} of run {run}", process.pid);
+        (process, Leftover { kind: PROCESS, name, session: String::new(), owner: None })
+    })
+    .collect()
 }
 
 /// Kills and removes them. Returns what it removed.
@@ -34,6 +51,10 @@ pub(crate) fn remove(filter: &Filter) -> io::Result<Vec<Leftover>> {
             members::kill(&leftover.name, Process::noted(&folder.join(NOTE)))?;
         }
         remove_folder(&folder)?;
+        removed.push(leftover);
+    }
+    for (process, leftover) in strays(filter) {
+        process.signal(Signal::KILL)?;
         removed.push(leftover);
     }
     // Gone with the last run, unless there is another one.

@@ -1,9 +1,16 @@
 //! Which processes belong to a container, and signals to no others.
 //!
-//! Every process of a container has the container's identifier in its environment. That survives what process groups and sessions do not:
-//! daemons, Erlang's helpers, a worker whose parent was killed.
+//! Every process of a container has the container's identifier in its environment, and works in its folder. The first survives what process
+//! groups and sessions do not: daemons, Erlang's helpers, a worker whose parent was killed. The second is for programs that change their own
+//! title and lose the environment with it, as Redis does.
 
-use std::{collections::BTreeMap, fs, io, path::Path, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal};
 use testcelery_api::{CONTAINER_VARIABLE, start_time};
@@ -126,13 +133,33 @@ fn row(pid: u32, mark: &str, since: u64) -> Option<Row> {
         return None;
     }
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let has_mark = || environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+    let works_here = || {
+        let container = mark.split_once('=').map_or(mark, |(_, container)| container);
+        working_folder(pid).is_some_and(|folder| folder.iter().any(|part| part == container))
+    };
     Some(Row {
         process: Process { pid, start },
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         state,
-        is_marked: environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()),
+        is_marked: has_mark() || works_here(),
     })
+}
+
+/// Where a process works.
+fn working_folder(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// Processes that work in a folder below this one, with the name of the folder right below it.
+pub(crate) fn working_below(base: &Path) -> Vec<(Process, String)> {
+    let below = |pid| {
+        let folder = working_folder(pid)?;
+        let name = folder.strip_prefix(base).ok()?.iter().next()?.to_string_lossy().into_owned();
+        Some((Process::of(pid), name))
+    };
+    table("", 0).filter_map(|row| below(row.process.pid)).collect()
 }
 
 /// Kills all of them, however fast they fork.
