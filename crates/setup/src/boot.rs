@@ -260,13 +260,12 @@ impl Yard<'_> {
         let services_ready = services_ready.wait_for(|ready| *ready);
         let (container, started) = if let Some(go) = go {
             let container = self.start(spec).await?;
-            let started = Instant::now();
             tokio::select! {
                 _ = services_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
-            (container, started)
+            (container, Instant::now())
         } else {
             // The sender outlives this future: both belong to one boot.
             let _ = services_ready.await;

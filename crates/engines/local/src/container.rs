@@ -55,6 +55,7 @@ impl Parts {
 
     /// Kills its processes and removes its folder. Blocks until that is done.
     fn remove(&self) -> io::Result<()> {
+        self.main.retire();
         self.main.kill_all()?;
         remove_folder(&self.folder)
     }
@@ -165,7 +166,6 @@ impl Container for LocalContainer {
             return Err(Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) });
         }
         self.blocking("run a command in", move |parts| {
-            parts.main.check_running()?;
             let text = |text: &String| parts.translation.text(text);
             let mut launch = parts.launch.clone();
             launch.command = exec.command.iter().map(text).collect();
@@ -173,7 +173,7 @@ impl Container for LocalContainer {
             if let Some(folder) = &exec.working_dir {
                 launch.folder = parts.translation.path(folder);
             }
-            let output = launch.command()?.output().map_err(|error| launch.explain(&error))?;
+            let output = parts.main.beside(&launch)?.wait_with_output()?;
             Ok(ExecOutput { code: code(output.status), stdout: output.stdout, stderr: output.stderr })
         })
         .await
@@ -204,6 +204,7 @@ impl Container for LocalContainer {
         self.blocking("remove", |parts| parts.main.kill_all()).await?;
         self.ended().await;
         self.blocking("remove", |parts| {
+            parts.main.retire();
             remove_folder(&parts.folder)?;
             parts.main.gone();
             Ok(())

@@ -8,7 +8,10 @@ done
 # Every process of the run has this variable, unless its program has overwritten it, and works in the run's folder, unless it went away.
 marked() {
     grep -lsaxzF "TESTCELERY_OWNER=$1" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
-    ls -l /proc/[0-9]*/cwd 2>/dev/null | sed -n "s|.* /proc/\([0-9]*\)/cwd -> .*/$1/.*|\1|p"
+    # Somebody else's shell may work there too, and has variables.
+    ls -l /proc/[0-9]*/cwd 2>/dev/null | sed -n "s|.* /proc/\([0-9]*\)/cwd -> .*/$1/.*|\1|p" | while read -r pid; do
+        grep -qsazE '^[A-Za-z0-9_]+=' "/proc/$pid/environ" || echo "$pid"
+    done
 }
 
 # The groups of the main processes that are noted and still are the ones that were noted.

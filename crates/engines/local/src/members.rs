@@ -41,6 +41,13 @@ impl Process {
         Self { pid, start: start_time(pid).unwrap_or(0) }
     }
 
+    /// Whether the number still is its own: it lives, or nobody has asked yet how it ended.
+    fn has_number(self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
+        start == Some(self.start)
+    }
+
     /// Writes it down.
     pub(crate) fn note(self, path: &Path) -> io::Result<()> {
         fs::write(path, format!("{} {}\n", self.pid, self.start))
@@ -100,7 +107,7 @@ pub(crate) fn members(container: &str, main: Option<Process>) -> Vec<Process> {
 
 fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
     let mark = format!("{CONTAINER_VARIABLE}={container}");
-    let group = main.filter(|main| main.is_alive()).map(|main| main.pid);
+    let group = main.filter(|main| main.has_number()).map(|main| main.pid);
     // Whatever belongs to it was started after its main process.
     let since = main.map_or(0, |main| main.start);
     let mut others: BTreeMap<u32, Row> = table(&mark, since).map(|row| (row.process.pid, row)).collect();
@@ -138,12 +145,23 @@ fn row(pid: u32, mark: &str, since: u64) -> Option<Row> {
         let container = mark.split_once('=').map_or(mark, |(_, container)| container);
         working_folder(pid).is_some_and(|folder| folder.iter().any(|part| part == container))
     };
+    // Somebody else's shell may work there too, and has an environment without the mark.
+    let is_unnamed = || is_overwritten(&environment);
     Some(Row {
         process: Process { pid, start },
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         state,
-        is_marked: has_mark() || works_here(),
+        is_marked: has_mark() || (is_unnamed() && works_here()),
+    })
+}
+
+/// Whether an environment holds no variables: it was overwritten by the process's title, or given none.
+fn is_overwritten(environment: &[u8]) -> bool {
+    !environment.split(|byte| *byte == 0).any(|variable| {
+        let name = variable.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        !name.is_empty() && name.len() < variable.len() && name.iter().all(is_name)
     })
 }
 
@@ -152,10 +170,14 @@ fn working_folder(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
-/// Processes that work in a folder below this one, with the name of the folder right below it.
+/// Processes of ours that work in a folder below this one, by their mark or by having no environment, with the name of the folder right below it.
 pub(crate) fn working_below(base: &Path) -> Vec<(Process, String)> {
     let below = |pid| {
         let folder = working_folder(pid)?;
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let has_mark =
+            environment.split(|byte| *byte == 0).any(|set| set.starts_with(OWNER_VARIABLE.as_bytes()));
+        (has_mark || is_overwritten(&environment)).then_some(())?;
         let name = folder.strip_prefix(base).ok()?.iter().next()?.to_string_lossy().into_owned();
         Some((Process::of(pid), name))
     };

@@ -194,9 +194,22 @@ impl Main {
         })
     }
 
-    /// Whether a command can run beside it.
-    pub(crate) fn check_running(&self) -> io::Result<()> {
-        self.with(|_, is_paused| if *is_paused { Err(io::Error::other("it is paused")) } else { Ok(()) })
+    /// Starts a command beside it. Under the lock, so that whoever notes the end of the main process finds the command too.
+    pub(crate) fn beside(&self, launch: &Launch) -> io::Result<Child> {
+        self.with(|_, is_paused| {
+            if *is_paused {
+                return Err(io::Error::other("it is paused"));
+            }
+            launch.command()?.spawn().map_err(|error| launch.explain(&error))
+        })
+    }
+
+    /// It is about to be removed: a start that is still under way comes too late.
+    pub(crate) fn retire(&self) {
+        let mut phase = self.phase();
+        if matches!(*phase, Phase::Created | Phase::Exited(_)) {
+            *phase = Phase::Exited(ExitStatus::Gone);
+        }
     }
 
     /// Kills everything of the container. Its end is told by the log.
@@ -206,7 +219,7 @@ impl Main {
             // Everything of an earlier run went with its main process.
             Phase::Created | Phase::Exited(_) => return Ok(()),
         };
-        main.signal(Signal::KILL)?;
+        // All at once, while the main process still tells which group is its own.
         members::kill(&self.id, Some(main))
     }
 

@@ -26,10 +26,11 @@ impl Run {
         let base = base();
         let id = format!("{}-{}", std::process::id(), random());
         let folder = base.join(&id);
-        let made = make(&base, &folder);
-        made.map_err(failed("create folder", folder.display().to_string()))?;
+        // First: it also removes a folder that is half made when we are killed.
         let guardian =
             Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
+        let made = make(&base, &folder);
+        made.map_err(failed("create folder", folder.display().to_string()))?;
         Ok(Self { id, folder, _guardian: guardian })
     }
 }

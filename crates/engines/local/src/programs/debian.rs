@@ -103,6 +103,10 @@ impl Apt<'_> {
             Ok(packages) => packages,
             Err(error) => {
                 tracing::debug!(%error, "the system's lists of packages do not serve; fetching lists of our own");
+                fs::create_dir_all(&self.private)?;
+                // The lists are one for all packages, and apt's own lock is for root.
+                let lock = fs::File::create(self.private.join("lock"))?;
+                lock.lock()?;
                 self.update()?;
                 self.fetch(folder, package, true)?
             }

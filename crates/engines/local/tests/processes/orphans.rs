@@ -87,3 +87,20 @@ async fn another_process_can_remove_what_there_is() {
     let all = other.leftovers(&Filter::All).await.unwrap();
     assert!(!all.iter().any(|left| left.name == container.id()));
 }
+
+/// Somebody who looks at a container's folder is not taken for one of its processes.
+#[tokio::test]
+async fn a_shell_in_the_folder_is_left_alone() {
+    let engine = Local::open();
+    let text = "echo at $PWD; (cd / && exec /usr/bin/env -i /bin/sleep 600) & exec sleep 600";
+    let container = started(&engine, script("c", text)).await;
+    let folder = container.logs().wait_for("at ").await.unwrap().text.replace("at ", "");
+    let mut foreign = Command::new("sleep").arg("60").current_dir(folder).spawn().unwrap();
+    container.pause().await.unwrap();
+    container.unpause().await.unwrap();
+    // The child that kept neither variable nor folder is in the group; if it stayed, the log would never end.
+    container.remove().await.unwrap();
+    assert!(foreign.try_wait().unwrap().is_none(), "somebody else's process");
+    foreign.kill().unwrap();
+    foreign.wait().unwrap();
+}
