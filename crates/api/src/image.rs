@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{FileTree, Software};
+use crate::{Capability, FileTree, Software};
 
 /// When a reference is pulled from its registry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -88,6 +88,15 @@ impl Image {
     pub fn software(mut self, software: Software) -> Self {
         self.software = Some(software);
         self
+    }
+
+    /// What it takes of an engine to run it; nothing where what it holds is said beside it.
+    pub fn needs(&self) -> Option<Capability> {
+        match (&self.source, &self.software) {
+            (_, Some(_)) => None,
+            (ImageSource::Reference(_), None) => Some(Capability::Images),
+            (ImageSource::Build(_), None) => Some(Capability::ImageBuild),
+        }
     }
 
     /// The reference, or the tag that the build gives.

@@ -73,6 +73,15 @@ impl Software {
         self
     }
 
+    /// What runs where the spec has no command: the command, else the program alone.
+    pub fn default_command(&self) -> Vec<String> {
+        match &self.source {
+            _ if !self.command.is_empty() => self.command.clone(),
+            SoftwareSource::Program(program) => vec![program.name.clone()],
+            SoftwareSource::Python(_) => vec!["python".to_owned()],
+        }
+    }
+
     /// Adds a variable.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {

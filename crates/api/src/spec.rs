@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Capability, DEFAULT_READY_TIMEOUT, FileTree, Image, ImageSource, Mount, Network, Wait};
+use crate::{Capability, DEFAULT_READY_TIMEOUT, FileTree, Image, Mount, Network, Wait};
 
 /// A port that a container offers to the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -184,11 +184,6 @@ impl ContainerSpec {
 
     /// What it takes that not every engine can do.
     pub fn needs(&self) -> Vec<Capability> {
-        let image = match (&self.image.source, &self.image.software) {
-            (_, Some(_)) => None,
-            (ImageSource::Reference(_), None) => Some(Capability::Images),
-            (ImageSource::Build(_), None) => Some(Capability::ImageBuild),
-        };
         let tmpfs = self.mounts.iter().any(|mount| matches!(mount, Mount::Tmpfs { .. }));
         let read_only = self.mounts.iter().any(|mount| matches!(mount, Mount::Bind { read_only: true, .. }));
         let rest = [
@@ -198,7 +193,11 @@ impl ContainerSpec {
             (Capability::ReadOnlyMounts, read_only),
             (Capability::HostPorts, self.ports.iter().any(|port| port.host.is_some())),
         ];
-        image.into_iter().chain(rest.into_iter().filter_map(|(need, is)| is.then_some(need))).collect()
+        self.image
+            .needs()
+            .into_iter()
+            .chain(rest.into_iter().filter_map(|(need, is)| is.then_some(need)))
+            .collect()
     }
 
     /// Joins a network.

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
     self as api, Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec,
     EVIDENCE_LINES, Logs, Network, PlanContext, Secret, Worker, WorkerContext, WorkerPlan, until_ready,
@@ -13,7 +13,7 @@ use testcelery_api::{
 use testcelery_client::App;
 
 use crate::{
-    Engine, Error, Result, Setup, SetupBuilder,
+    Error, Result, Setup, SetupBuilder,
     address::{BackendAddress, BrokerAddress},
     app::app,
     names::Names,
@@ -39,12 +39,9 @@ impl<E: Into<Error>> From<E> for BootFailure {
     }
 }
 
-pub(crate) async fn boot(builder: &SetupBuilder) -> Result<Setup, BootFailure> {
+pub(crate) async fn boot(builder: &mut SetupBuilder) -> Result<Setup, BootFailure> {
     let Plans { brokers, backends, workers } = plan(builder)?;
-    let engine = match &builder.engine {
-        Some(engine) => Arc::clone(engine),
-        None => Engine::auto().await?,
-    };
+    let engine = builder.chosen_engine().await?;
     let specs = brokers.iter().map(|plan| &plan.spec);
     let specs = specs.chain(backends.iter().map(|plan| &plan.spec));
     let specs: Vec<&ContainerSpec> = specs.chain(workers.iter().map(|plan| &plan.spec)).collect();
@@ -234,8 +231,9 @@ impl Yard<'_> {
     }
 
     async fn until_ready(&self, container: &dyn Container, started: Instant) -> Result<()> {
-        self.boots.watch(container, started).await;
-        Ok(until_ready(container).await?)
+        // Side by side: the container has one time to become ready, not one for each of them.
+        join(self.boots.watch(container, started), until_ready(container)).await.1?;
+        Ok(())
     }
 
     /// A broker or a backend: it needs nobody else.

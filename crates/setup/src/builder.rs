@@ -169,6 +169,6 @@ impl SetupBuilder {
         if self.workers.is_empty() && self.default_worker {
             self.workers.push(Box::new(Worker::default()));
         }
-        boot::boot(&self).await
+        boot::boot(&mut self).await
     }
 }

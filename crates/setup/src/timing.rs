@@ -12,8 +12,8 @@ use testcelery_api::{Container, Wait};
 pub(crate) struct Boots(Mutex<Vec<(Instant, Instant)>>);
 
 impl Boots {
-    /// Waits for the first line that says that a container is up, and notes how long that took from its start. Whether it came at all is for
-    /// the wait that follows to say. A container that logs nothing boots until it answers, which the same wait sees.
+    /// Waits for the first line that says that a container is up, and notes how long that took from its start. Whether it came at all
+    /// is for the wait beside this one to say, and a container that logs nothing is not counted.
     pub(crate) async fn watch(&self, container: &dyn Container, started: Instant) {
         let spec = container.spec();
         if let Some(Wait::Log(pattern)) = spec.waits.first() {

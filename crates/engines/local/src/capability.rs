@@ -1,10 +1,17 @@
 //! What processes cannot do, and what to do instead.
 
-use testcelery_api::Capability;
+use testcelery_api::{Capability, Error};
+
+use crate::error::ENGINE;
 
 /// Whether this engine can do it. All of them are things that a kernel does for containers.
 pub(crate) fn supports(_: Capability) -> bool {
     false
+}
+
+/// The error of what it cannot do.
+pub(crate) fn unsupported(capability: Capability) -> Error {
+    Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) }
 }
 
 /// The end of the message that says that it cannot.

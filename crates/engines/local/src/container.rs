@@ -10,9 +10,9 @@ use testcelery_api::{
 };
 
 use crate::{
-    capability::hint,
+    capability::unsupported,
     engine::Inner,
-    error::{ENGINE, failed},
+    error::failed,
     files,
     process::{Launch, Main, code},
     run::remove_folder,
@@ -162,8 +162,7 @@ impl Container for LocalContainer {
 
     async fn exec(&self, exec: Exec) -> Result<ExecOutput> {
         if exec.user.is_some() {
-            let capability = Capability::Users;
-            return Err(Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) });
+            return Err(unsupported(Capability::Users));
         }
         self.blocking("run a command in", move |parts| {
             let text = |text: &String| parts.translation.text(text);

@@ -9,13 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use testcelery_api::{
-    CONTAINER_VARIABLE, Capability, Container, ContainerSpec, Engine, Error, FileTree, Filter, Image,
-    ImageSource, Leftover, Logs, Network, Result, Software,
+    CONTAINER_VARIABLE, Capability, Container, ContainerSpec, Engine, FileTree, Filter, Image, Leftover,
+    Logs, Network, Result, Software,
 };
 
 use crate::{
     address::Addresses,
-    capability::{hint, supports},
+    capability::{hint, supports, unsupported},
     container::{LocalContainer, Parts},
     error::{ENGINE, failed},
     files, leftovers,
@@ -168,13 +168,7 @@ impl Engine for Local {
 
 impl Local {
     fn software<'a>(&self, image: &'a Image) -> Result<&'a Software> {
-        image.software.as_ref().ok_or_else(|| {
-            let capability = match image.source {
-                ImageSource::Build(_) => Capability::ImageBuild,
-                _ => Capability::Images,
-            };
-            Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) }
-        })
+        image.software.as_ref().ok_or_else(|| unsupported(image.needs().unwrap_or(Capability::Images)))
     }
 }
 
@@ -196,7 +190,7 @@ fn create(
     let translation = Translation { root: folder.join("root"), address, hosts };
     let logs = Logs::new(&spec.name);
     let main = Arc::new(Main::new(id.clone(), logs.clone(), folder.join(NOTE)));
-    let command = spec.command.clone().unwrap_or_else(|| software.command.clone());
+    let command = spec.command.clone().unwrap_or_else(|| software.default_command());
     let working_folder = translation.path(software.workdir.as_deref().unwrap_or("/"));
     let launch = Launch { command, env, folder: working_folder };
     let name = spec.name.clone();

@@ -9,7 +9,8 @@ use rustix::process::Signal;
 use testcelery_api::{Filter, Leftover, Owner};
 
 use crate::{
-    members::{self, NOTE, Process},
+    identity::Process,
+    members::{self, NOTE},
     run::{WHOSE, base, remove_folder},
 };
 

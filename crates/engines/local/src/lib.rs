@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod files;
 mod guardian;
+mod identity;
 mod leftovers;
 mod members;
 mod network;

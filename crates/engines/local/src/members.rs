@@ -1,4 +1,4 @@
-//! Which processes belong to a container, and signals to no others.
+//! Which processes belong to a container.
 //!
 //! Every process of a container has the container's identifier in its environment, and works in its folder. The first survives what process
 //! groups and sessions do not: daemons, Erlang's helpers, a worker whose parent was killed. The second is for programs that change their own
@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal};
-use testcelery_api::{CONTAINER_VARIABLE, start_time};
+use rustix::process::Signal;
+use testcelery_api::CONTAINER_VARIABLE;
+
+use crate::identity::{Environment, Process, Stat};
 
 /// The run of an engine that a process belongs to: what the guardian goes by.
 pub(crate) const OWNER_VARIABLE: &str = "TESTCELERY_OWNER";
@@ -28,94 +30,29 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How many looks before giving up, which takes some seconds. A process that does not even die of `SIGKILL` hangs in its kernel.
 const LOOKS: usize = 3000;
 
-/// A process number with the time at which it started, so that a recycled number is not taken for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Process {
-    pub(crate) pid: u32,
-    pub(crate) start: u64,
-}
-
-impl Process {
-    /// The process of that number now.
-    pub(crate) fn of(pid: u32) -> Self {
-        Self { pid, start: start_time(pid).unwrap_or(0) }
-    }
-
-    /// Whether the number still is its own: it lives, or nobody has asked yet how it ended.
-    fn has_number(self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
-        start == Some(self.start)
-    }
-
-    /// Writes it down.
-    pub(crate) fn note(self, path: &Path) -> io::Result<()> {
-        fs::write(path, format!("{} {}\n", self.pid, self.start))
-    }
-
-    /// What was written down.
-    pub(crate) fn noted(path: &Path) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
-        let (pid, start) = text.trim_end().split_once(' ')?;
-        Some(Self { pid: pid.parse().ok()?, start: start.parse().ok()? })
-    }
-
-    pub(crate) fn is_alive(self) -> bool {
-        start_time(self.pid) == Some(self.start)
-    }
-
-    /// Sends a signal. A process that has ended gets none, and that is no error.
-    pub(crate) fn signal(self, signal: Signal) -> io::Result<()> {
-        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
-        match send(pid, signal, || self.is_alive()) {
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
-            result => result,
-        }
-    }
-}
-
-/// Through a handle of the process, which is checked after it was opened: nothing else can get the signal.
-#[cfg(target_os = "linux")]
-fn send(pid: Pid, signal: Signal, is_it: impl Fn() -> bool) -> io::Result<()> {
-    use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
-
-    let handle = pidfd_open(pid, PidfdFlags::empty())?;
-    if is_it() {
-        pidfd_send_signal(&handle, signal)?;
-    }
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send(pid: Pid, signal: Signal, _: impl Fn() -> bool) -> io::Result<()> {
-    Ok(rustix::process::kill_process(pid, signal)?)
-}
-
 /// A line of the table of processes.
 struct Row {
     process: Process,
-    parent: u32,
-    group: u32,
-    state: String,
+    stat: Stat,
     is_marked: bool,
 }
 
 /// The processes of a container: those with its mark, their descendants, and the group of its main process.
-pub(crate) fn members(container: &str, main: Option<Process>) -> Vec<Process> {
+fn members(container: &str, main: Option<Process>) -> Vec<Process> {
     rows(container, main).into_iter().map(|row| row.process).collect()
 }
 
 fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
-    let mark = format!("{CONTAINER_VARIABLE}={container}");
     let group = main.filter(|main| main.has_number()).map(|main| main.pid);
     // Whatever belongs to it was started after its main process.
     let since = main.map_or(0, |main| main.start);
-    let mut others: BTreeMap<u32, Row> = table(&mark, since).map(|row| (row.process.pid, row)).collect();
+    let rows = table(since).map(|(process, stat)| row(process, stat, container));
+    let mut others: BTreeMap<u32, Row> = rows.map(|row| (row.process.pid, row)).collect();
     let mut found: BTreeMap<u32, Row> = BTreeMap::new();
     loop {
-        let next = others
-            .values()
-            .find(|row| row.is_marked || Some(row.group) == group || found.contains_key(&row.parent));
+        let next = others.values().find(|row| {
+            row.is_marked || Some(row.stat.group) == group || found.contains_key(&row.stat.parent)
+        });
         let Some(pid) = next.map(|row| row.process.pid) else { break };
         found.extend(others.remove(&pid).map(|row| (pid, row)));
     }
@@ -123,46 +60,23 @@ fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
 }
 
 /// All processes that live and were started since, but this one. On a system without `/proc` there are none to see.
-fn table(mark: &str, since: u64) -> impl Iterator<Item = Row> {
+fn table(since: u64) -> impl Iterator<Item = (Process, Stat)> {
     let own = std::process::id();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    numbers.filter(move |pid| *pid != own).filter_map(move |pid| row(pid, mark, since))
+    let all = numbers.filter(move |pid| *pid != own).filter_map(|pid| Some((pid, Stat::of(pid)?)));
+    let live = all.filter(move |(_, stat)| !["Z", "X"].contains(&&*stat.state) && stat.start >= since);
+    live.map(|(pid, stat)| (Process { pid, start: stat.start }, stat))
 }
 
-fn row(pid: u32, mark: &str, since: u64) -> Option<Row> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold anything: count from behind the last one.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let state = (*fields.first()?).to_owned();
-    let start = fields.get(19)?.parse().ok()?;
-    if state == "Z" || state == "X" || start < since {
-        return None;
-    }
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let has_mark = || environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
-    let works_here = || {
-        let container = mark.split_once('=').map_or(mark, |(_, container)| container);
-        working_folder(pid).is_some_and(|folder| folder.iter().any(|part| part == container))
-    };
+fn row(process: Process, stat: Stat, container: &str) -> Row {
+    let environment = Environment::of(process.pid);
+    let works_here =
+        || working_folder(process.pid).is_some_and(|folder| folder.iter().any(|part| part == container));
     // Somebody else's shell may work there too, and has an environment without the mark.
-    let is_unnamed = || is_overwritten(&environment);
-    Some(Row {
-        process: Process { pid, start },
-        parent: fields.get(1)?.parse().ok()?,
-        group: fields.get(2)?.parse().ok()?,
-        state,
-        is_marked: has_mark() || (is_unnamed() && works_here()),
-    })
-}
-
-/// Whether an environment holds no variables: it was overwritten by the process's title, or given none.
-fn is_overwritten(environment: &[u8]) -> bool {
-    !environment.split(|byte| *byte == 0).any(|variable| {
-        let name = variable.split(|byte| *byte == b'=').next().unwrap_or_default();
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        !name.is_empty() && name.len() < variable.len() && name.iter().all(is_name)
-    })
+    let is_marked =
+        environment.has(CONTAINER_VARIABLE, container) || (environment.is_overwritten() && works_here());
+    Row { process, stat, is_marked }
 }
 
 /// Where a process works.
@@ -170,18 +84,16 @@ fn working_folder(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
-/// Processes of ours that work in a folder below this one, by their mark or by having no environment, with the name of the folder right below it.
+/// Processes of ours that work in a folder below this one, by their mark or by having no environment, with the name of the folder right
+/// below it.
 pub(crate) fn working_below(base: &Path) -> Vec<(Process, String)> {
-    let below = |pid| {
-        let folder = working_folder(pid)?;
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let has_mark =
-            environment.split(|byte| *byte == 0).any(|set| set.starts_with(OWNER_VARIABLE.as_bytes()));
-        (has_mark || is_overwritten(&environment)).then_some(())?;
+    let below = |(process, _): (Process, Stat)| {
+        let folder = working_folder(process.pid)?;
         let name = folder.strip_prefix(base).ok()?.iter().next()?.to_string_lossy().into_owned();
-        Some((Process::of(pid), name))
+        let environment = Environment::of(process.pid);
+        (environment.names(OWNER_VARIABLE) || environment.is_overwritten()).then_some((process, name))
     };
-    table("", 0).filter_map(|row| below(row.process.pid)).collect()
+    table(0).filter_map(below).collect()
 }
 
 /// Kills all of them, however fast they fork.
@@ -204,7 +116,7 @@ pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
     each(container, main, |row| {
         // One that waits in the kernel (D) for a child that is frozen before its `exec`, as a shell does after `vfork`, does not come to
         // stop itself, and does not run either.
-        let is_frozen = row.state == "T" || (row.state == "D" && told.contains(&row.process));
+        let is_frozen = row.stat.state == "T" || (row.stat.state == "D" && told.contains(&row.process));
         if !is_frozen {
             row.process.signal(Signal::STOP)?;
             told.push(row.process);

@@ -6,12 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use testcelery_api::{Capability, Container, ContainerSpec, Error, Network, Result};
+use testcelery_api::{Capability, Container, ContainerSpec, Network, Result};
 
 use crate::{
     address::{Address, Addresses},
-    capability::hint,
-    error::ENGINE,
+    capability::unsupported,
 };
 
 /// The names of containers and where they are. An address is kept as long as the network, so that a restarted container is where it was.
@@ -65,19 +64,14 @@ impl Network for LocalNetwork {
     }
 
     async fn disconnect(&self, _: &dyn Container) -> Result<()> {
-        Err(no_partition())
+        Err(unsupported(Capability::Partition))
     }
 
     async fn connect(&self, _: &dyn Container) -> Result<()> {
-        Err(no_partition())
+        Err(unsupported(Capability::Partition))
     }
 
     async fn remove(&self) -> Result<()> {
         Ok(())
     }
-}
-
-fn no_partition() -> Error {
-    let capability = Capability::Partition;
-    Error::Unsupported { engine: ENGINE.to_owned(), capability, hint: hint(capability) }
 }

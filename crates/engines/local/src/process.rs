@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use testcelery_api::{ContainerState, ExitStatus, Logs, Stream};
 
-use crate::members::{self, Process};
+use crate::{identity::Process, members};
 
 /// How a program is to be started.
 #[derive(Debug, Clone)]
@@ -109,8 +109,9 @@ impl Main {
             Phase::Exited(ExitStatus::Gone) => return Err(io::Error::other("it was removed")),
             Phase::Created | Phase::Exited(_) => {}
         }
+        let mut command = launch.command()?;
         self.logs.begin_run();
-        let mut child = match launch.command()?.spawn() {
+        let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
                 // As Docker has it: 127 for a program that is not there.

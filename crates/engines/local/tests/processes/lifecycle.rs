@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testcelery_api::{
     Capability, ContainerSpec, ContainerState, Engine, Error, Exec, ExitStatus, FileTree, Image, Mount,
-    Signal, Stream,
+    Program, Signal, Software, Stream,
 };
 use testcelery_local::Local;
 
@@ -217,4 +217,12 @@ async fn what_it_cannot_do_it_says_before_anything_starts() {
         );
         assert!(error.to_string().contains("TESTCELERY_ENGINE"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn without_a_command_the_program_runs_alone() {
+    let engine = Local::open();
+    let image = Image::reference("none").software(Software::program(Program::new("true")));
+    let container = started(&engine, ContainerSpec::new("c", image)).await;
+    assert_eq!(container.wait_exit().await, ExitStatus::Code(0));
 }
