@@ -256,14 +256,16 @@ impl Yard<'_> {
     ) -> Result<Arc<N>> {
         let go = spec.go.clone();
         let services_ready = services_ready.wait_for(|ready| *ready);
+        // It boots by itself from here on, importing what it needs, whether or not it is told to go meanwhile.
         let (container, started) = if let Some(go) = go {
             let container = self.start(spec).await?;
+            let started = Instant::now();
             tokio::select! {
                 _ = services_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
-            (container, Instant::now())
+            (container, started)
         } else {
             // The sender outlives this future: both belong to one boot.
             let _ = services_ready.await;

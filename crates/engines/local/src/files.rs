@@ -13,13 +13,14 @@ pub(crate) fn lay_out(
     mounts: &[Mount],
     trees: &[&FileTree],
 ) -> io::Result<()> {
-    for folder in folders {
-        fs::create_dir_all(translation.path(folder))?;
-    }
+    // First: what is mounted at one of the folders is in its place.
     for mount in mounts {
         if let Mount::Bind { source, target, .. } = mount {
             link(source, &translation.path(target))?;
         }
+    }
+    for folder in folders {
+        fs::create_dir_all(translation.path(folder))?;
     }
     write(translation, trees)
 }

@@ -155,6 +155,19 @@ async fn files_go_in_and_come_out() {
     assert!(source.path().join("seen").exists(), "a mount is not removed");
 }
 
+/// The working folder is made by the engine where nothing is mounted there.
+#[tokio::test]
+async fn a_mount_takes_the_place_of_the_working_folder() {
+    let engine = Local::open();
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("seen"), "of the host\n").unwrap();
+    let spec = script("c", "cat seen; exec sleep 60").mount(Mount::bind(source.path(), "/work"));
+    let container = started(&engine, spec).await;
+    container.logs().wait_for("of the host").await.unwrap();
+    container.remove().await.unwrap();
+    assert!(source.path().join("seen").exists(), "a mount is not removed");
+}
+
 #[tokio::test]
 async fn containers_of_a_network_find_each_other_by_name() {
     let engine = Local::open();
