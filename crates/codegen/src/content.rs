@@ -1,14 +1,10 @@
 //! What a worker's `/app` holds before it starts.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use include_dir::{Dir, File, include_dir};
 
-use crate::{ContentTree, Error, PyModule, PyValue, merge::Merge};
+use crate::{ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role};
 
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
 pub const DEFAULT_APP_NAME: &str = "celery_test_app";
@@ -23,6 +19,9 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 /// The group of the modules with tasks.
 const TASKS: &str = "tasks";
 
+/// The module of the default tasks.
+const DEFAULT_TASKS: &str = "testcelery.tasks";
+
 /// Settings that come from the environment of the worker. Celery lets the environment win, so a value here would be a lie.
 const FROM_ENVIRONMENT: &[(&str, &str)] =
     &[("broker_url", "the brokers of the setup"), ("result_backend", "the result backend of the setup")];
@@ -32,20 +31,23 @@ const FROM_ENVIRONMENT: &[(&str, &str)] =
 /// ```
 /// use testcelery_codegen::{InitialContent, PyModule};
 ///
-/// let tree = InitialContent::new("shop")
-///     .tasks(PyModule::source("tests.tasks", "from celery import shared_task\n"))
-///     .config("task_acks_late", true)
-///     .generate()?;
-/// let paths: Vec<&str> = tree.iter().map(|(path, _)| path).collect();
-/// assert_eq!(paths, [
-///     "app.py", "testcelery/__init__.py", "testcelery/boot.py", "testcelery/settings.py", "testcelery/tasks.py",
-///     "tests/__init__.py", "tests/tasks.py", "utils.py",
-/// ]);
+/// let text = "from celery import shared_task\n\n@shared_task\ndef pay(): ...\n";
+/// let content = InitialContent::new("shop")
+///     .tasks(PyModule::source("tests.tasks", text))
+///     .config("task_acks_late", true);
+/// let tree = content.generate()?;
+/// assert_eq!(tree.text("tests/tasks.py"), Some(text));
+/// assert!(tree.text("testcelery/settings.py").unwrap().contains("'task_acks_late': True"));
+/// assert!(content.task_names()?.contains(&"tests.tasks.pay".to_owned()));
 /// # Ok::<(), testcelery_codegen::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Two contents are equal when what they generate is.
+#[derive(Debug, Clone)]
 pub struct InitialContent {
     app_name: String,
+    app: Option<PyModule>,
+    utils: Option<PyModule>,
     groups: Vec<(String, Vec<PyModule>)>,
     config: BTreeMap<String, PyValue>,
 }
@@ -55,15 +57,36 @@ impl InitialContent {
     pub fn new(app_name: impl Into<String>) -> Self {
         Self {
             app_name: app_name.into(),
+            app: None,
+            utils: None,
             groups: vec![(TASKS.to_owned(), Vec::new())],
             config: BTreeMap::new(),
         }
     }
 
-    /// Sets the name of the Celery app.
+    /// Sets the name of the Celery app. An [`app`](Self::app) of your own keeps the name that it has.
     #[must_use]
     pub fn app_name(mut self, app_name: impl Into<String>) -> Self {
         self.app_name = app_name.into();
+        self
+    }
+
+    /// Takes a module that builds a `Celery(..)` of its own in place of our `app.py`. The app in it is found by Celery's own rules
+    /// (`celery -A`): an attribute `app` or `celery`, the module `celery` of a package, any other `Celery` in it. It is used as it is,
+    /// and gets the settings, the URLs of broker and result backend, the modules and the ready marker on top.
+    ///
+    /// The module keeps its dotted name, and may be called `app`. One that the worker has by itself is
+    /// [`PyModule::installed`].
+    #[must_use]
+    pub fn app(mut self, module: PyModule) -> Self {
+        self.app = Some(module);
+        self
+    }
+
+    /// Takes a module in place of our `utils.py`. In the worker it is `utils`, whatever it is called here.
+    #[must_use]
+    pub fn utils(mut self, module: PyModule) -> Self {
+        self.utils = Some(module.named("utils"));
         self
     }
 
@@ -92,46 +115,84 @@ impl InitialContent {
         self
     }
 
+    /// What stands behind `celery -A` for this content: `app`, or the module of ours that finds an app of your own.
+    pub fn command_app(&self) -> &'static str {
+        if self.app.is_some() { "testcelery.entry" } else { "app" }
+    }
+
     /// Reads and checks all modules and renders the files. The same content gives the same bytes.
     ///
     /// # Errors
-    /// When a module cannot be read, is not Python or cannot have its name, or a setting cannot be rendered.
+    /// When a module cannot be read, is not Python, cannot have its name or imports something from beside it that is not there; when
+    /// the modules of the group `tasks` register no task; when a setting cannot be rendered.
     pub fn generate(&self) -> Result<ContentTree, Error> {
-        let dot = Path::new(".");
-        let root = env::current_dir().map_err(|source| Error::Read {
-            path: PathBuf::from(dot),
-            folder: PathBuf::from(dot),
-            source,
-        })?;
-        self.generate_in(&root)
+        self.generate_in(&load::current_folder()?)
     }
 
-    fn generate_in(&self, root: &Path) -> Result<ContentTree, Error> {
-        let mut merge = Merge::default();
-        let mut groups = Vec::new();
+    /// The names by which Celery knows the tasks of this content, in order: the default ones, and those of
+    /// [`PyModule::task_names`] of every module that is or comes along.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn task_names(&self) -> Result<Vec<String>, Error> {
+        let gathered = self.gather(&load::current_folder()?)?;
+        let defaults = PyModule::source(DEFAULT_TASKS, template("testcelery/tasks.py")).task_names()?;
+        let mut names: Vec<String> = gathered.assembly.task_names().cloned().chain(defaults).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn gather(&self, folder: &Path) -> Result<Gathered, Error> {
+        let mut assembly = Assembly::new(folder.to_owned());
+        let app = self.app.as_ref().map(|app| assembly.add(app, Role::App)).transpose()?;
+        if let Some(utils) = &self.utils {
+            assembly.add(utils, Role::Utils)?;
+        }
+        let mut added = Vec::new();
         for (group, modules) in &self.groups {
-            let mut names = if group == TASKS { vec!["testcelery.tasks".to_owned()] } else { Vec::new() };
-            for module in modules {
-                let loaded = module.load(root)?;
-                loaded.files.into_iter().try_for_each(|file| merge.add(file))?;
-                if !names.contains(&loaded.name) {
-                    names.push(loaded.name);
-                }
+            let modules = modules.iter().map(|module| assembly.add(module, Role::Any));
+            added.push((group.as_str(), modules.collect::<Result<Vec<_>, _>>()?));
+        }
+        assembly.resolve()?;
+        let mut groups = Vec::new();
+        for (group, added) in added {
+            let is_tasks = group == TASKS;
+            if is_tasks && !added.is_empty() && assembly.is_without_tasks(&added) {
+                let modules: Vec<String> = added.iter().map(|added| format!("`{}`", added.name)).collect();
+                return Err(Error::NoTasks { modules: modules.join(", ") });
             }
-            groups.push((group.clone(), PyValue::from(names)));
+            let mut names = if is_tasks { vec![DEFAULT_TASKS.to_owned()] } else { Vec::new() };
+            for added in &added {
+                let imported = assembly.imported(added, |tasks| !is_tasks || !tasks.is_empty());
+                names.extend(imported.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+            }
+            groups.push((group.to_owned(), names));
         }
+        Ok(Gathered { assembly, app: app.map(|app| app.name), groups })
+    }
+
+    fn generate_in(&self, folder: &Path) -> Result<ContentTree, Error> {
+        let Gathered { assembly, app, groups } = self.gather(folder)?;
         let mut tree = ContentTree::default();
+        let is_replaced = |path: &str| match path {
+            "app.py" => self.app.is_some(),
+            "testcelery/entry.py" => self.app.is_none(),
+            "utils.py" => self.utils.is_some(),
+            _ => false,
+        };
         for file in sources(&TEMPLATES) {
-            tree.insert(file.path().to_string_lossy(), file.contents());
+            let path = file.path().to_string_lossy();
+            if !is_replaced(&path) {
+                tree.insert(path, file.contents(), 0o644);
+            }
         }
-        tree.insert("testcelery/settings.py", self.settings(&groups)?);
-        for (path, text) in merge.finish()? {
-            tree.insert(path, text);
-        }
+        tree.insert("testcelery/settings.py", self.settings(app.as_deref(), &groups)?, 0o644);
+        assembly.finish(&mut tree)?;
         Ok(tree)
     }
 
-    fn settings(&self, groups: &[(String, PyValue)]) -> Result<String, Error> {
+    fn settings(&self, app: Option<&str>, groups: &[(String, Vec<String>)]) -> Result<String, Error> {
         if self.app_name.trim().is_empty() {
             return Err(Error::AppName);
         }
@@ -142,19 +203,37 @@ impl InitialContent {
         }
         let mut modules = Vec::new();
         for (group, names) in groups {
-            modules.push((group.clone(), names.render(group)?));
+            modules.push((group.clone(), PyValue::from(names.clone()).render(group)?));
         }
         Ok(format!(
             "\"\"\"What testcelery was told about this worker.\"\"\"\n\n\
              APP_NAME = {}\n\n\
+             # The module of the user's own app.\n\
+             APP_MODULE = {}\n\n\
              # By group, in the order of their import.\n\
              MODULES = {}\n\n\
              # By the names that Celery gives them.\n\
              CONFIG = {}\n",
             PyValue::from(self.app_name.as_str()).render("app name")?,
+            PyValue::from(app).render("app")?,
             block(&modules)?,
             block(&config)?,
         ))
+    }
+}
+
+/// Modules that were gathered, with what is to be imported of them.
+struct Gathered {
+    assembly: Assembly,
+    /// The dotted name of the user's own app.
+    app: Option<String>,
+    groups: Vec<(String, Vec<String>)>,
+}
+
+/// A content is what it generates: the recipe may differ, and files on the disk count. One that cannot be generated is equal to none.
+impl PartialEq for InitialContent {
+    fn eq(&self, other: &Self) -> bool {
+        self.generate().is_ok_and(|own| other.generate().is_ok_and(|other| own == other))
     }
 }
 
@@ -170,6 +249,11 @@ fn sources<'a>(dir: &'a Dir<'a>) -> Vec<&'a File<'a>> {
     let mut files: Vec<&File<'_>> = dir.files().filter(is_source).collect();
     files.extend(dir.dirs().flat_map(sources));
     files
+}
+
+/// The text of a file that is the same for every worker.
+fn template(path: &str) -> &'static str {
+    TEMPLATES.get_file(path).and_then(File::contents_utf8).unwrap_or_default()
 }
 
 /// A dict of text keys and rendered values, one item a line.

@@ -34,10 +34,73 @@ pub enum Error {
     },
 
     /// A path is a folder where a file is expected.
-    #[error("`{}` is a folder; name a Python file in it", path.display())]
+    #[error("`{}` is a folder; name a Python file in it, or take all of it with `PyModule::package(..)`", path.display())]
     Folder {
         /// The path as it was given.
         path: PathBuf,
+    },
+
+    /// A path is no folder where a package is expected.
+    #[error("`{}` is no folder; a single module is `PyModule::file(..)`", path.display())]
+    NoFolder {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+
+    /// A folder that is to be a package holds no module.
+    #[error("`{}` holds no Python module; name the folder of a package", path.display())]
+    NoModules {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+
+    /// A link in a package leads somewhere else.
+    #[error(
+        "the link `{}` leads to `{}`, which is not inside of `{}`; put a copy in its place, or name the module there by itself",
+        link.display(), target.display(), folder.display()
+    )]
+    Link {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+        /// The folder that it may not leave.
+        folder: PathBuf,
+    },
+
+    /// A file is too large to be meant.
+    #[error("`{}` has {size} bytes, and at most {most} are taken; mount large files into the worker instead", path.display())]
+    TooLarge {
+        /// The file as it was given.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        most: u64,
+    },
+
+    /// A module imports something from beside it that is not there.
+    #[error("{path}:{line}: cannot import `{name}`: {problem}\n  | {text}")]
+    Import {
+        /// The importing file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What it imports, with leading dots where it is relative.
+        name: String,
+        /// What is wrong and what to do.
+        problem: String,
+        /// The line itself.
+        text: String,
+    },
+
+    /// Modules are there for their tasks, and register none.
+    #[error(
+        "the modules {modules} register no task; decorate a function with `@shared_task`, or add them to another group"
+    )]
+    NoTasks {
+        /// The modules.
+        modules: String,
     },
 
     /// A file is not UTF-8.

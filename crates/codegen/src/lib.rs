@@ -1,11 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod assembly;
 mod content;
 mod error;
+mod finder;
 mod literal;
+mod load;
 mod merge;
 mod module;
 mod name;
+mod package;
+mod read;
+mod scan;
 mod source;
 mod tree;
 mod value;

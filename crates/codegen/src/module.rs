@@ -1,15 +1,16 @@
 //! The user's Python modules.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use crate::{Error, merge::SourceFile, name, source};
+use include_dir::Dir;
 
-/// A Python module that goes into a worker.
+use crate::{Error, load};
+
+/// A Python module, or a package of them, that goes into a worker.
 ///
-/// Files are read and parsed when the content is generated, so what runs is what is on the disk at that moment.
+/// Files are read and parsed when the content is generated, so what runs is what is on the disk at that moment. What a module imports
+/// from beside it comes along: siblings by relative imports, and whatever absolute imports find below the folder that imports start
+/// from. That is the current folder (a package's own under `cargo test`) unless [`root`](Self::root) says otherwise.
 ///
 /// ```
 /// use testcelery_codegen::PyModule;
@@ -18,37 +19,72 @@ use crate::{Error, merge::SourceFile, name, source};
 /// let from_file = PyModule::file("tests/tasks.py");
 /// // The same file by another name.
 /// let renamed = PyModule::file("tests/tasks.py").named("proj.tasks");
+/// // `shop.tasks`, of a project that keeps its packages in `src`.
+/// let below = PyModule::file("src/shop/tasks.py").root("src");
+/// let whole_package = PyModule::package("shop");
 /// let inline = PyModule::source("quick", "from celery import shared_task\n");
+/// // Not written anywhere: the worker's image, a mount or a requirement has it.
+/// let there = PyModule::installed("shop.tasks");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PyModule {
-    origin: Origin,
-    name: Option<String>,
+    pub(crate) origin: Origin,
+    pub(crate) name: Option<String>,
+    pub(crate) root: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Origin {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Origin {
     File(PathBuf),
+    Package(PathBuf),
     Source(String),
-}
-
-/// A module that was read: its dotted name, and the files that make it importable.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) name: String,
-    pub(crate) files: Vec<SourceFile>,
+    Embedded(Dir<'static>),
+    Installed,
 }
 
 impl PyModule {
-    /// A file. A relative path starts from the current folder, which is the package's own under `cargo test`, and it says the
-    /// dotted name too: `tests/tasks.py` is `tests.tasks`, and the `__init__.py` of each folder on the way comes along.
+    fn new(origin: Origin, name: Option<String>) -> Self {
+        Self { origin, name, root: None }
+    }
+
+    /// A file. Its path says its dotted name: `tests/tasks.py` is `tests.tasks`, and the `__init__.py` of each folder on the way comes
+    /// along.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { origin: Origin::File(path.into()), name: None }
+        Self::new(Origin::File(path.into()), None)
+    }
+
+    /// A folder that is a package, with everything in it: modules, packages, other files. Hidden files and what Python compiled stay
+    /// out.
+    ///
+    /// When the worker starts, it imports the package and, of a group of tasks, those of its modules that register tasks; of any other
+    /// group all of its modules but `__main__`.
+    pub fn package(folder: impl Into<PathBuf>) -> Self {
+        Self::new(Origin::Package(folder.into()), None)
     }
 
     /// A dotted name and the text of the module.
     pub fn source(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { origin: Origin::Source(text.into()), name: Some(name.into()) }
+        Self::new(Origin::Source(text.into()), Some(name.into()))
+    }
+
+    /// A package of a dotted name, as [`package`](Self::package), out of a folder that `include_dir!` has embedded into the program.
+    ///
+    /// ```
+    /// use include_dir::{Dir, include_dir};
+    /// use testcelery_codegen::PyModule;
+    ///
+    /// static TASKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/tests/data/shop");
+    /// let names = PyModule::embedded("shop", TASKS.clone()).task_names()?;
+    /// assert_eq!(names, ["shop.jobs.pay"]);
+    /// # Ok::<(), testcelery_codegen::Error>(())
+    /// ```
+    pub fn embedded(name: impl Into<String>, folder: Dir<'static>) -> Self {
+        Self::new(Origin::Embedded(folder), Some(name.into()))
+    }
+
+    /// A module that the worker can import by itself, because its image, a mount or a requirement has it. Nothing is read or written.
+    pub fn installed(name: impl Into<String>) -> Self {
+        Self::new(Origin::Installed, Some(name.into()))
     }
 
     /// Gives it another dotted name. The packages on the way to it are empty ones then.
@@ -58,66 +94,30 @@ impl PyModule {
         self
     }
 
-    /// Reads and checks it, with relative paths below `root`.
-    pub(crate) fn load(&self, root: &Path) -> Result<Loaded, Error> {
-        match (&self.origin, &self.name) {
-            (Origin::File(path), name) => load_file(path, name.as_deref(), root),
-            (Origin::Source(text), name) => load_source(text, name.as_deref().unwrap_or_default()),
-        }
+    /// Sets the folder that imports start from, and that dotted names are counted from. A relative one starts from the current folder.
+    #[must_use]
+    pub fn root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.root = Some(folder.into());
+        self
     }
-}
 
-fn load_source(text: &str, name: &str) -> Result<Loaded, Error> {
-    let segments = name::segments("an inline module", name)?;
-    let path = format!("{}.py", segments.join("/"));
-    source::check(&path, text)?;
-    let mut files: Vec<SourceFile> =
-        packages(&segments).map(|package| SourceFile::package(&package)).collect();
-    files.push(SourceFile::new(path, "an inline module".to_owned(), text.to_owned()));
-    Ok(Loaded { name: name.to_owned(), files })
-}
-
-fn load_file(path: &Path, given: Option<&str>, root: &Path) -> Result<Loaded, Error> {
-    let shown = path.display().to_string();
-    let text = read(path, root)?;
-    let name = given.map_or_else(|| name::of_path(path, root), |name| Ok(name.to_owned()))?;
-    let segments = name::segments(&shown, &name)?;
-    source::check(&shown, &text)?;
-
-    let mut files = Vec::new();
-    for package in packages(&segments) {
-        // Only a path that says the name says which folder is which package.
-        let init = Path::new(&package).join("__init__.py");
-        if given.is_none() && root.join(&init).is_file() {
-            let text = read(&init, root)?;
-            let shown = init.display().to_string();
-            source::check(&shown, &text)?;
-            files.push(SourceFile::new(format!("{package}/__init__.py"), shown, text));
-        } else {
-            files.push(SourceFile::package(&package));
-        }
+    /// The names by which Celery knows the tasks that it registers, in order: of `@app.task`, `@shared_task` and `register_task`, with
+    /// `name=` or without. Of a package those of all of its modules; names that only running it could tell are not among them.
+    ///
+    /// ```
+    /// use testcelery_codegen::PyModule;
+    ///
+    /// let module = PyModule::source("shop.jobs", "@app.task\ndef pay(): ...\n\n@app.task(name='post')\ndef send(): ...\n");
+    /// assert_eq!(module.task_names()?, ["post", "shop.jobs.pay"]);
+    /// # Ok::<(), testcelery_codegen::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it cannot be read, is not Python or cannot have its name.
+    pub fn task_names(&self) -> Result<Vec<String>, Error> {
+        let loaded = load::load(self, &load::current_folder()?)?;
+        let names = loaded.modules.iter().flat_map(|module| module.scan.tasks.names.iter().cloned());
+        let names: std::collections::BTreeSet<String> = names.collect();
+        Ok(names.into_iter().collect())
     }
-    let is_package = path.file_name().is_some_and(|file| file == "__init__.py");
-    let end = if is_package { "/__init__.py" } else { ".py" };
-    files.push(SourceFile::new(format!("{}{end}", segments.join("/")), shown, text));
-    Ok(Loaded { name, files })
-}
-
-/// The folders on the way to a module: `a` and `a/b` for `a.b.c`.
-fn packages(segments: &[String]) -> impl Iterator<Item = String> {
-    (1..segments.len()).map(|end| segments[..end].join("/"))
-}
-
-fn read(path: &Path, root: &Path) -> Result<String, Error> {
-    let full = root.join(path);
-    if full.is_dir() {
-        return Err(Error::Folder { path: path.to_owned() });
-    }
-    let failed = |source: io::Error| Error::Read { path: path.to_owned(), folder: root.to_owned(), source };
-    let bytes = fs::read(&full).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::NotUtf8 { path: path.to_owned(), line }
-    })
 }

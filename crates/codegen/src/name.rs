@@ -37,43 +37,77 @@ const KEYWORDS: &str = "\
     False None True and as assert async await break class continue def del elif else except finally \
     for from global if import in is lambda nonlocal not or pass raise return try while with yield";
 
-/// The segments of a dotted name, once it is one that a module can have. `module` is what an error calls it.
-pub(crate) fn segments(module: &str, name: &str) -> Result<Vec<String>, Error> {
-    let refuse = |problem: String| Err(Error::ModuleName { module: module.to_owned(), problem });
-    let segments: Vec<&str> = name.split('.').collect();
-    if let Some(bad) = segments.iter().find(|segment| !is_identifier(segment)) {
-        return refuse(format!(
-            "`{name}` is no name for a Python module ({bad:?} is no identifier); give it one with `.named(\"package.module\")`"
-        ));
-    }
-    let top = segments[0];
-    for (names, owner) in
-        [(OURS, "testcelery puts into the worker"), (CELERY, "Celery needs"), (STANDARD, "Python has")]
-    {
-        if has(names, top) {
-            return refuse(format!(
-                "`{name}` would take the place of the module `{top}` that {owner}; give it another name with `.named(\"package.module\")`"
-            ));
-        }
-    }
-    Ok(segments.into_iter().map(str::to_owned).collect())
+/// Who a module of a dotted name is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// One of a group: it may have any name that is not taken.
+    Any,
+    /// The app, which may be called `app`.
+    App,
+    /// The helpers, which may be called `utils`.
+    Utils,
 }
 
-/// The dotted name of a file by its path below the folder that imports start from: `tests/tasks.py` is `tests.tasks`.
-pub(crate) fn of_path(path: &Path, root: &Path) -> Result<String, Error> {
+/// Whether a dotted name is one that a module can have. `module` is what an error calls it.
+pub(crate) fn check_identifiers(module: &str, name: &str) -> Result<(), Error> {
+    match name.split('.').find(|segment| !is_identifier(segment)) {
+        None => Ok(()),
+        Some(bad) => Err(Error::ModuleName {
+            module: module.to_owned(),
+            problem: format!(
+                "`{name}` is no name for a Python module ({bad:?} is no identifier); give it one with `.named(\"package.module\")`"
+            ),
+        }),
+    }
+}
+
+/// Whether a dotted name is free for a module of a role. `module` is what an error calls it.
+pub(crate) fn check_free(module: &str, name: &str, role: Role) -> Result<(), Error> {
+    let top = name.split('.').next().unwrap_or(name);
+    let Some(owner) = owner(top) else { return Ok(()) };
+    let hint = match (role, top) {
+        (Role::App, "app") | (Role::Utils, "utils") => return Ok(()),
+        (_, "app") => {
+            "hand it over with `.app(..)`, or give it another name with `.named(\"package.module\")`"
+        }
+        (_, "utils") => {
+            "hand it over with `.utils(..)`, or give it another name with `.named(\"package.module\")`"
+        }
+        _ => "give it another name with `.named(\"package.module\")`",
+    };
+    let problem = format!("`{name}` would take the place of the module `{top}` that {owner}; {hint}");
+    Err(Error::ModuleName { module: module.to_owned(), problem })
+}
+
+/// Who needs a module of such a name at the top.
+fn owner(top: &str) -> Option<&'static str> {
+    let owners =
+        [(OURS, "testcelery puts into the worker"), (CELERY, "Celery needs"), (STANDARD, "Python has")];
+    owners.into_iter().find_map(|(names, owner)| has(names, top).then_some(owner))
+}
+
+/// Whether it is Python's, or Celery's, or of what Celery needs: never looked for beside a user's module.
+pub(crate) fn is_installed(top: &str) -> bool {
+    has(CELERY, top) || has(STANDARD, top) || top == "__future__"
+}
+
+/// The dotted name of a file or a package's folder, by its path below the folder that imports start from: `tests/tasks.py` is
+/// `tests.tasks`. Relative paths start from `folder`.
+pub(crate) fn of_path(path: &Path, folder: &Path, root: &Path) -> Result<String, Error> {
     let refuse = |problem: &str| {
         let problem = format!("{problem}; give it a name with `.named(\"package.module\")`");
         Err(Error::ModuleName { module: path.display().to_string(), problem })
     };
-    let Some(path_below) = (if path.is_absolute() { path.strip_prefix(root).ok() } else { Some(path) })
-    else {
-        return refuse(&format!(
-            "the file is not below {}, so its place says nothing about its name",
+    let full = folder.join(path);
+    let Ok(below) = full.strip_prefix(root) else {
+        let problem = format!(
+            "it is not below {}, so its place says nothing about its name; say where imports start from with `.root(..)`",
             root.display()
-        ));
+        );
+        return Err(Error::ModuleName { module: path.display().to_string(), problem });
     };
     let mut segments = Vec::new();
-    for component in path_below.components() {
+    for component in below.components() {
         match (component, component.as_os_str().to_str()) {
             (Component::CurDir, _) => {}
             (Component::Normal(_), Some(segment)) => segments.push(segment),
@@ -83,11 +117,16 @@ pub(crate) fn of_path(path: &Path, root: &Path) -> Result<String, Error> {
             _ => return refuse("the path is not UTF-8"),
         }
     }
-    let Some(stem) = segments.pop().and_then(|file| file.strip_suffix(".py")) else {
-        return refuse("the file is no `.py` file");
-    };
-    if stem != "__init__" {
-        segments.push(stem);
+    if !full.is_dir() {
+        let Some(stem) = segments.pop().and_then(|file| file.strip_suffix(".py")) else {
+            return refuse("the file is no `.py` file");
+        };
+        if stem != "__init__" {
+            segments.push(stem);
+        }
+    }
+    if segments.is_empty() {
+        return refuse("imports start from this very folder, so it has no name");
     }
     Ok(segments.join("."))
 }
@@ -98,7 +137,7 @@ fn has(words: &str, word: &str) -> bool {
 }
 
 /// Python takes letters of any script; what `is_alphanumeric` lets through and Python does not is left to Python.
-fn is_identifier(text: &str) -> bool {
+pub(crate) fn is_identifier(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|c| c == '_' || c.is_alphabetic())
         && chars.all(|c| c == '_' || c.is_alphanumeric())
@@ -110,7 +149,8 @@ mod tests {
     use super::*;
 
     fn named(path: &str) -> Result<String, String> {
-        of_path(Path::new(path), Path::new("/home/me/project")).map_err(|error| error.to_string())
+        let folder = Path::new("/home/me/project");
+        of_path(Path::new(path), folder, folder).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -133,17 +173,25 @@ mod tests {
             ("tests/tasks.txt", "no `.py` file"),
         ] {
             let error = named(path).unwrap_err();
-            assert!(error.contains(part) && error.contains(".named("), "{error}");
+            assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn imports_may_start_below() {
+        let name = |path, root| of_path(Path::new(path), Path::new("/me"), &Path::new("/me").join(root));
+        assert_eq!(name("src/shop/tasks.py", "src").unwrap(), "shop.tasks");
+        assert_eq!(name("../lib/shop.py", "../lib").unwrap(), "shop");
+        assert!(name("shop/tasks.py", "src").unwrap_err().to_string().contains(".root("));
     }
 
     #[test]
     fn names_that_python_refuses() {
         for name in ["", "a..b", "my-tests.tasks", "1st", "a.class", "a b"] {
-            let error = segments("x", name).unwrap_err().to_string();
+            let error = check_identifiers("x", name).unwrap_err().to_string();
             assert!(error.contains("no name for a Python module"), "{error}");
         }
-        assert_eq!(segments("x", "größe.tasks").unwrap(), ["größe", "tasks"]);
+        check_identifiers("x", "größe.tasks").unwrap();
     }
 
     #[test]
@@ -154,10 +202,12 @@ mod tests {
             ("celery", "Celery needs"),
             ("json", "Python has"),
         ] {
-            let error = segments("tests/x.py", name).unwrap_err().to_string();
+            let error = check_free("tests/x.py", name, Role::Any).unwrap_err().to_string();
             assert!(error.starts_with("tests/x.py: ") && error.contains(owner), "{error}");
         }
-        assert!(segments("x", "tests.app").is_ok());
-        assert!(segments("x", "test.tasks").is_ok());
+        assert!(check_free("x", "tests.app", Role::Any).is_ok());
+        assert!(check_free("x", "test.tasks", Role::Any).is_ok());
+        assert!(check_free("x", "app", Role::App).is_ok() && check_free("x", "utils", Role::Utils).is_ok());
+        assert!(check_free("x", "celery", Role::App).is_err());
     }
 }

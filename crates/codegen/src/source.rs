@@ -1,29 +1,49 @@
 //! Python sources, parsed on the host: a syntax error costs milliseconds instead of a worker that does not start.
 
-use ruff_python_parser::parse_module;
+use ruff_python_parser::ParseError;
 
 use crate::Error;
 
-/// Checks that a text is Python of the newest version that the parser knows; `path` is for the error.
-pub(crate) fn check(path: &str, text: &str) -> Result<(), Error> {
-    let Err(error) = parse_module(text) else {
-        return Ok(());
-    };
-    let offset = error.location.start().to_usize().min(text.len());
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Err(Error::Syntax {
+/// The error for a text that is not Python; `path` is what it calls the file.
+pub(crate) fn syntax_error(path: &str, text: &str, error: &ParseError) -> Error {
+    let place = place(text, error.location.start().to_usize());
+    Error::Syntax {
         path: path.to_owned(),
+        line: place.line,
+        column: place.column,
+        message: error.error.to_string(),
+        text: place.text.to_owned(),
+    }
+}
+
+/// A place in a text, as people count.
+pub(crate) struct Place<'a> {
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The column in characters, from 1.
+    pub(crate) column: usize,
+    /// The line itself.
+    pub(crate) text: &'a str,
+}
+
+/// The place that is so many bytes behind the beginning.
+pub(crate) fn place(text: &str, offset: usize) -> Place<'_> {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
-        message: error.error.to_string(),
-        text: text[line_start..].lines().next().unwrap_or_default().to_owned(),
-    })
+        text: text[line_start..].lines().next().unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::{Error, scan::scan};
+
+    fn check(path: &str, text: &str) -> Result<(), Error> {
+        scan(path, "a", text).map(drop)
+    }
 
     #[test]
     fn python_passes() {

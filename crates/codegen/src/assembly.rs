@@ -1,0 +1,291 @@
+//! All modules of a content, with what they import from beside them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    ContentTree, Error, PyModule,
+    finder::{Finder, Found},
+    load::{self, Module, parent_of},
+    merge::{Merge, SourceFile},
+    name::{self, Role},
+    scan::{Import, Names, Tasks, Wanted},
+    source,
+};
+
+/// Modules that are gathered until nothing is missing.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    /// The folder that relative paths start from.
+    folder: PathBuf,
+    finders: Vec<Finder>,
+    modules: BTreeMap<String, Known>,
+    merge: Merge,
+    /// Modules whose imports have not been followed yet.
+    todo: Vec<String>,
+}
+
+/// A module that is part of the content.
+#[derive(Debug)]
+struct Known {
+    path: String,
+    is_package: bool,
+    imports: Vec<Import>,
+    tasks: Tasks,
+    names: Names,
+    /// Which of the finders looks for what it imports.
+    finder: Option<usize>,
+    /// The modules of the content that it imports.
+    uses: BTreeSet<String>,
+}
+
+/// A module, or a package, that was added.
+#[derive(Debug)]
+pub(crate) struct Added {
+    /// Its dotted name.
+    pub(crate) name: String,
+    /// It and its modules, where it is a whole package.
+    modules: Vec<String>,
+    /// Whether it is there without us.
+    is_installed: bool,
+}
+
+impl Assembly {
+    /// With relative paths below a folder.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            finders: Vec::new(),
+            modules: BTreeMap::new(),
+            merge: Merge::default(),
+            todo: Vec::new(),
+        }
+    }
+
+    /// Adds what a user named.
+    pub(crate) fn add(&mut self, module: &PyModule, role: Role) -> Result<Added, Error> {
+        let loaded = load::load(module, &self.folder)?;
+        let is_installed = loaded.modules.is_empty();
+        if let Some(first) = loaded.modules.first() {
+            name::check_free(&first.file.origin(), &loaded.name, role)?;
+        }
+        let finder = loaded.finder.map(|finder| {
+            self.finders.push(finder);
+            self.finders.len() - 1
+        });
+        let mut modules = vec![loaded.name.clone()];
+        if loaded.is_whole {
+            modules.extend(loaded.modules.iter().map(|module| module.name.clone()));
+        }
+        for module in loaded.modules {
+            self.insert(module, finder)?;
+        }
+        for file in loaded.files {
+            self.merge.add(file)?;
+        }
+        Ok(Added { name: loaded.name, modules, is_installed })
+    }
+
+    /// Follows all imports, and what those import.
+    pub(crate) fn resolve(&mut self) -> Result<(), Error> {
+        while let Some(name) = self.todo.pop() {
+            let Some(known) = self.modules.get_mut(&name) else { continue };
+            for import in std::mem::take(&mut known.imports) {
+                self.follow(&name, &import)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The modules to import for what was added, in order.
+    pub(crate) fn imported(&self, added: &Added, keep: impl Fn(&Tasks) -> bool) -> Vec<String> {
+        let mut names = vec![added.name.clone()];
+        let rest: BTreeSet<&String> = added.modules.iter().filter(|name| **name != added.name).collect();
+        let is_script = |name: &str| name.rsplit('.').next() == Some("__main__");
+        let rest = rest.into_iter().filter(|name| !is_script(name));
+        names.extend(rest.filter(|name| self.modules.get(*name).is_some_and(|it| keep(&it.tasks))).cloned());
+        names
+    }
+
+    /// Whether what was added registers no task for certain, nor does what it imports.
+    pub(crate) fn is_without_tasks(&self, added: &[Added]) -> bool {
+        if added.iter().any(|added| added.is_installed) {
+            return false;
+        }
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<&String> = added.iter().flat_map(|added| &added.modules).collect();
+        while let Some(name) = todo.pop() {
+            let Some(known) = self.modules.get(name).filter(|_| seen.insert(name)) else { continue };
+            if !known.tasks.is_empty() {
+                return false;
+            }
+            todo.extend(&known.uses);
+        }
+        true
+    }
+
+    /// The names of all tasks.
+    pub(crate) fn task_names(&self) -> impl Iterator<Item = &String> {
+        self.modules.values().flat_map(|module| &module.tasks.names)
+    }
+
+    /// Writes all files into a tree.
+    pub(crate) fn finish(self, tree: &mut ContentTree) -> Result<(), Error> {
+        self.merge.finish(tree)
+    }
+
+    fn insert(&mut self, module: Module, finder: Option<usize>) -> Result<(), Error> {
+        let Module { name, is_package, file, scan } = module;
+        let path = file.path().to_owned();
+        self.merge.add(file)?;
+        self.packages(&name, finder)?;
+        if !self.modules.contains_key(&name) {
+            self.todo.push(name.clone());
+            let known = Known {
+                path,
+                is_package,
+                imports: scan.imports,
+                tasks: scan.tasks,
+                names: scan.names,
+                finder,
+                uses: BTreeSet::new(),
+            };
+            self.modules.insert(name, known);
+        }
+        Ok(())
+    }
+
+    /// The packages that a module is in: those of its place on the disk, else empty ones.
+    fn packages(&mut self, name: &str, finder: Option<usize>) -> Result<(), Error> {
+        let package = parent_of(name);
+        if package.is_empty() || self.modules.contains_key(package) {
+            return Ok(());
+        }
+        match self.find(finder, package) {
+            Some(Found::Package(path)) => self.read(package, &path, finder),
+            _ => {
+                self.merge.add(SourceFile::package(&package.replace('.', "/")))?;
+                self.packages(package, finder)
+            }
+        }
+    }
+
+    fn find(&mut self, finder: Option<usize>, name: &str) -> Option<Found> {
+        self.finders.get_mut(finder?)?.find(name)
+    }
+
+    fn read(&mut self, name: &str, path: &Path, finder: Option<usize>) -> Result<(), Error> {
+        if let Some(finder) = finder.and_then(|finder| self.finders.get(finder)) {
+            finder.check_inside(path)?;
+        }
+        let shown = path.strip_prefix(&self.folder).unwrap_or(path);
+        let module = Module::read(name.to_owned(), path, shown)?;
+        name::check_free(&module.file.origin(), name, Role::Any)?;
+        self.insert(module, finder)
+    }
+
+    fn follow(&mut self, importer: &str, import: &Import) -> Result<(), Error> {
+        let Some(base) = self.absolute(importer, import) else {
+            let problem = "it leads out of the topmost package".to_owned();
+            return Err(self.error(importer, import, "", problem));
+        };
+        let top = base.split('.').next().unwrap_or_default();
+        if import.level == 0 && name::is_installed(top) {
+            return Ok(());
+        }
+        let finder = self.modules.get(importer).and_then(|known| known.finder);
+        let is_there = self.want(importer, finder, &base)?;
+        // What is nobody's here may be installed in the worker.
+        let is_required = !import.is_optional && (import.level > 0 || self.is_ours(finder, top));
+        if !is_there {
+            if is_required {
+                let path = base.replace('.', "/");
+                let problem = format!("there is no `{path}.py` and no `{path}/__init__.py`");
+                return Err(self.error(importer, import, "", problem));
+            }
+            return Ok(());
+        }
+        if let Wanted::Names(names) = &import.wanted {
+            for wanted in names {
+                let submodule = format!("{base}.{wanted}");
+                let is_there = self.want(importer, finder, &submodule)? || self.may_have(&base, wanted);
+                if !is_there && is_required {
+                    let path = submodule.replace('.', "/");
+                    let problem = format!("there is no `{path}.py`, and `{base}` has no such name");
+                    return Err(self.error(importer, import, wanted, problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The absolute name of what is imported; `None` where it leads out of all packages.
+    fn absolute(&self, importer: &str, import: &Import) -> Option<String> {
+        if import.level == 0 {
+            return Some(import.module.clone());
+        }
+        let is_package = self.modules.get(importer).is_some_and(|known| known.is_package);
+        let mut package = if is_package { importer } else { parent_of(importer) };
+        for _ in 1..import.level {
+            package = parent_of(package);
+        }
+        match (package, import.module.as_str()) {
+            ("", _) => None,
+            (package, "") => Some(package.to_owned()),
+            (package, module) => Some(format!("{package}.{module}")),
+        }
+    }
+
+    /// Makes a module part of the content that another one imports. Whether it is there.
+    fn want(&mut self, importer: &str, finder: Option<usize>, name: &str) -> Result<bool, Error> {
+        let found = self.find(finder, name);
+        if let Some(Found::Package(path) | Found::Module(path)) = &found
+            && !self.is_read(name, path)
+        {
+            self.read(name, path, finder)?;
+        }
+        let is_module = self.modules.contains_key(name);
+        if is_module && let Some(known) = self.modules.get_mut(importer) {
+            known.uses.insert(name.to_owned());
+        }
+        let init = format!("{}/__init__.py", name.replace('.', "/"));
+        Ok(is_module || found == Some(Found::Folder) || self.merge.get(&init).is_some())
+    }
+
+    /// Whether a module is part of the content, from this very file.
+    fn is_read(&self, name: &str, path: &Path) -> bool {
+        let known = self.modules.get(name).and_then(|known| self.merge.get(&known.path));
+        let shown = path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+        known.is_some_and(|file| file.origin() == shown)
+    }
+
+    /// Whether a name is one of the user's own packages, so that what is missing in it is missing.
+    fn is_ours(&mut self, finder: Option<usize>, top: &str) -> bool {
+        let is_package = matches!(self.find(finder, top), Some(Found::Package(_) | Found::Module(_)));
+        is_package
+            || self.modules.contains_key(top)
+            || self.merge.get(&format!("{top}/__init__.py")).is_some()
+    }
+
+    /// Whether a package or module may have a name that is no module in it. Of a module Python finds it out.
+    fn may_have(&self, module: &str, name: &str) -> bool {
+        self.modules.get(module).is_some_and(|known| !known.is_package || known.names.may_have(name))
+    }
+
+    fn error(&self, importer: &str, import: &Import, wanted: &str, problem: String) -> Error {
+        let file = self.modules.get(importer).and_then(|known| self.merge.get(&known.path));
+        let (path, text) = file.map_or_else(Default::default, |file| (file.origin(), file.text()));
+        let place = source::place(text, import.offset);
+        let dots = ".".repeat(import.level);
+        let between = if wanted.is_empty() || import.module.is_empty() { "" } else { "." };
+        Error::Import {
+            path,
+            line: place.line,
+            name: format!("{dots}{}{between}{wanted}", import.module),
+            problem,
+            text: place.text.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Whole packages: folders with all that is in them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use include_dir::Dir;
+
+use crate::{
+    Error,
+    finder::Finder,
+    load::{Loaded, Module, alone, checked},
+    merge::SourceFile,
+    name, read,
+};
+
+/// A folder of the disk.
+pub(crate) fn of_folder(
+    path: &Path,
+    given: Option<&str>,
+    folder: &Path,
+    root: PathBuf,
+) -> Result<Loaded, Error> {
+    let shown = path.display().to_string();
+    let full = folder.join(path);
+    let failed = |source| Error::Read { path: path.to_owned(), folder: folder.to_owned(), source };
+    let top = full.canonicalize().map_err(failed)?;
+    if !top.is_dir() {
+        return Err(Error::NoFolder { path: path.to_owned() });
+    }
+    let name = given.map_or_else(|| name::of_path(path, folder, &root), |name| Ok(name.to_owned()))?;
+    let name = checked(&shown, &name)?;
+    let mut walk = Walk { loaded: alone(name.clone(), Vec::new()), top: &top, shown: &shown };
+    walk.folder(&top, &name.replace('.', "/"))?;
+    let finder = Finder::new(root);
+    let finder = if given.is_some() { finder.renamed(name, full) } else { finder };
+    whole(Loaded { finder: Some(finder), ..walk.loaded }, path)
+}
+
+/// A folder that is embedded into the program.
+pub(crate) fn embedded(dir: &Dir<'_>, name: &str) -> Result<Loaded, Error> {
+    let name = checked("an embedded package", name)?;
+    let mut loaded = alone(name.clone(), Vec::new());
+    embedded_folder(dir, &name.replace('.', "/"), &mut loaded)?;
+    whole(loaded, dir.path())
+}
+
+fn whole(loaded: Loaded, path: &Path) -> Result<Loaded, Error> {
+    if loaded.modules.is_empty() {
+        return Err(Error::NoModules { path: path.to_owned() });
+    }
+    Ok(Loaded { is_whole: true, ..loaded })
+}
+
+/// A walk through the folder of a package.
+struct Walk<'a> {
+    loaded: Loaded,
+    /// The folder, without links on the way.
+    top: &'a Path,
+    /// What errors call it.
+    shown: &'a str,
+}
+
+impl Walk<'_> {
+    /// Everything in a folder, which is `inside` in the content.
+    fn folder(&mut self, folder: &Path, inside: &str) -> Result<(), Error> {
+        let failed = |source| Error::Read { path: folder.to_owned(), folder: self.top.to_owned(), source };
+        let entries = fs::read_dir(folder).map_err(failed)?.collect::<io::Result<Vec<_>>>();
+        let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
+        paths.sort();
+        for path in paths {
+            let Some(file_name) = named(&path) else { continue };
+            self.stays_inside(&path, folder)?;
+            let below = path.strip_prefix(self.top).unwrap_or(&path).display();
+            let shown = PathBuf::from(format!("{}/{below}", self.shown.trim_end_matches('/')));
+            let inside = format!("{inside}/{file_name}");
+            let metadata = fs::metadata(&path).map_err(failed)?;
+            if metadata.is_dir() {
+                self.folder(&path, &inside)?;
+            } else if let Some(name) = module_name(&inside) {
+                self.loaded.modules.push(Module::read(name, &path, &shown)?);
+            } else if metadata.is_file() {
+                let content = read::other(&path, &shown, folder)?;
+                let mode = read::mode(&metadata);
+                let origin = shown.display().to_string();
+                self.loaded.files.push(SourceFile::new(inside, origin, content, mode));
+            }
+        }
+        Ok(())
+    }
+
+    /// A link may not lead out of the package, nor to a folder that it is in.
+    fn stays_inside(&self, path: &Path, folder: &Path) -> Result<(), Error> {
+        let failed = |source| Error::Read { path: path.to_owned(), folder: self.top.to_owned(), source };
+        if !fs::symlink_metadata(path).map_err(failed)?.is_symlink() {
+            return Ok(());
+        }
+        let target = path.canonicalize().map_err(failed)?;
+        let folder = folder.canonicalize().map_err(failed)?;
+        if target.starts_with(self.top) && !folder.starts_with(&target) {
+            return Ok(());
+        }
+        Err(Error::Link { link: path.to_owned(), target, folder: self.top.to_owned() })
+    }
+}
+
+fn embedded_folder(dir: &Dir<'_>, inside: &str, loaded: &mut Loaded) -> Result<(), Error> {
+    for file in dir.files() {
+        let Some(file_name) = named(file.path()) else { continue };
+        let inside = format!("{inside}/{file_name}");
+        let shown = format!("{inside} (embedded)");
+        if let Some(name) = module_name(&inside) {
+            let text = read::utf8(file.contents().to_vec(), Path::new(&shown))?;
+            loaded.modules.push(Module::new(name, file_name == INIT, shown, text)?);
+        } else {
+            loaded.files.push(SourceFile::new(inside, shown, file.contents().to_vec(), 0o644));
+        }
+    }
+    for folder in dir.dirs() {
+        if let Some(file_name) = named(folder.path()) {
+            embedded_folder(folder, &format!("{inside}/{file_name}"), loaded)?;
+        }
+    }
+    Ok(())
+}
+
+/// The file that makes a folder a package.
+const INIT: &str = "__init__.py";
+
+fn named(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str()).filter(|name| is_content(name))
+}
+
+/// The dotted name of a file of the content; `None` for one that Python cannot import.
+fn module_name(inside: &str) -> Option<String> {
+    let path = inside.strip_suffix(".py")?;
+    let path = path.strip_suffix("/__init__").unwrap_or(path);
+    path.split('/').all(name::is_identifier).then(|| path.replace('/', "."))
+}
+
+/// Whether an entry of a package's folder is more than what tools leave there.
+fn is_content(file_name: &str) -> bool {
+    let is_compiled =
+        file_name == "__pycache__" || file_name.ends_with(".pyc") || file_name.ends_with(".pyo");
+    !file_name.starts_with('.') && !is_compiled
+}
