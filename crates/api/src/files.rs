@@ -17,6 +17,23 @@ impl fmt::Debug for File {
     }
 }
 
+/// Whose the files of a tree are, in the container that they are written into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileOwner {
+    /// A user and a group, by their numbers.
+    Ids(u32, u32),
+    /// The user that the container runs as, with its group: [`ContainerSpec::user`](crate::ContainerSpec::user), else the image's own.
+    ContainerUser,
+}
+
+impl Default for FileOwner {
+    /// Root.
+    fn default() -> Self {
+        Self::Ids(0, 0)
+    }
+}
+
 /// A tree of files by absolute path, ordered, so that the same tree is always written in the same bytes.
 ///
 /// ```
@@ -29,7 +46,7 @@ impl fmt::Debug for File {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FileTree {
-    owner: Option<(u32, u32)>,
+    owner: FileOwner,
     settings: bool,
     files: BTreeMap<String, File>,
 }
@@ -42,12 +59,26 @@ impl FileTree {
 
     /// An empty tree whose files and folders belong to a user and group of the container.
     pub fn owned_by(uid: u32, gid: u32) -> Self {
-        Self { owner: Some((uid, gid)), ..Self::default() }
+        Self { owner: FileOwner::Ids(uid, gid), ..Self::default() }
     }
 
-    /// User and group of everything in the tree.
-    pub fn owner(&self) -> (u32, u32) {
-        self.owner.unwrap_or((0, 0))
+    /// An empty tree whose files and folders belong to the user that the container runs as, whoever that is: for images that are not
+    /// yours. An engine that has to look up a name asks the image once.
+    ///
+    /// ```
+    /// use testcelery_api::{FileOwner, FileTree};
+    ///
+    /// let mut content = FileTree::owned_by_container_user();
+    /// content.insert("/app/app.py", "app = None\n");
+    /// assert_eq!(content.owner(), FileOwner::ContainerUser);
+    /// ```
+    pub fn owned_by_container_user() -> Self {
+        Self { owner: FileOwner::ContainerUser, ..Self::default() }
+    }
+
+    /// Whose everything in the tree is.
+    pub fn owner(&self) -> FileOwner {
+        self.owner
     }
 
     /// Says that its files are settings: texts that name paths, ports and host names of the container, and 0.0.0.0 for all of its own

@@ -120,12 +120,14 @@ pub struct Build {
     pub context: FileTree,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// The stage of the Dockerfile that the tag names; `None` is the last one.
+    pub target: Option<String>,
 }
 
 impl Build {
     /// A build of a context into a tag.
     pub fn new(tag: impl Into<String>, context: FileTree) -> Self {
-        Self { tag: tag.into(), base: None, context, args: BTreeMap::new() }
+        Self { tag: tag.into(), base: None, context, args: BTreeMap::new(), target: None }
     }
 
     /// Names the image that the Dockerfile starts from.
@@ -139,6 +141,14 @@ impl Build {
     #[must_use]
     pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.args.insert(name.into(), value.into());
+        self
+    }
+
+    /// Builds up to a stage of the Dockerfile, as `FROM .. AS stage` names it, instead of to its end. Another stage is another image, so it
+    /// belongs into the hash of the tag.
+    #[must_use]
+    pub fn target(mut self, stage: impl Into<String>) -> Self {
+        self.target = Some(stage.into());
         self
     }
 }

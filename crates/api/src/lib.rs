@@ -36,7 +36,7 @@ pub use engine::{Capability, Engine, Network};
 pub use error::{BoxError, Error, Result};
 pub use evidence::{EVIDENCE_LINES, Evidence};
 pub use exec::{Exec, ExecOutput};
-pub use files::{File, FileTree};
+pub use files::{File, FileOwner, FileTree};
 pub use image::{Build, Image, ImageSource, PullPolicy};
 pub use leftover::{Filter, Leftover};
 pub use log_wait::{DEFAULT_LOG_TIMEOUT, LogPattern, LogWait};

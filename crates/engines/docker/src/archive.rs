@@ -8,6 +8,9 @@ use std::{
 use tar::{Archive, Builder, EntryType, Header};
 use testcelery_api::{File, FileTree};
 
+/// Who owns what nobody else does.
+const ROOT: (u32, u32) = (0, 0);
+
 /// Folders that belong to the system: never written, whoever owns the files in them.
 const SYSTEM_FOLDERS: &[&str] = &[
     "/",
@@ -44,12 +47,19 @@ const SYSTEM_FOLDERS: &[&str] = &[
     "/var/tmp",
 ];
 
+/// A tree with the numbers of its owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owned<'a> {
+    pub(crate) tree: &'a FileTree,
+    pub(crate) owner: (u32, u32),
+}
+
 /// The folders in which the trees put something, and which therefore have to belong to a tree's owner if they are new.
 ///
 /// Root's folders are not among them: the daemon makes missing ones for root by itself.
-pub(crate) fn owned_folders(trees: &[&FileTree]) -> BTreeSet<String> {
+pub(crate) fn owned_folders(trees: &[Owned<'_>]) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
-    for tree in trees.iter().filter(|tree| tree.owner() != (0, 0)) {
+    for Owned { tree, .. } in trees.iter().filter(|owned| owned.owner != ROOT) {
         for (path, _) in tree.iter() {
             folders
                 .extend(parents(path).filter(|folder| !SYSTEM_FOLDERS.contains(folder)).map(str::to_owned));
@@ -67,13 +77,13 @@ fn parents(path: &str) -> impl Iterator<Item = &str> {
 ///
 /// Only the folders of `new` get entries: an entry for a folder that exists would change its owner and its mode. A missing folder
 /// without an entry is made by the daemon, for root.
-pub(crate) fn to_extract(trees: &[&FileTree], new: &BTreeSet<String>, mtime: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn to_extract(trees: &[Owned<'_>], new: &BTreeSet<String>, mtime: u64) -> io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     let mut owners = BTreeMap::new();
-    for tree in trees {
+    for Owned { tree, owner } in trees {
         for folder in tree.iter().flat_map(|(path, _)| parents(path)) {
             if let Some(folder) = new.get(folder) {
-                owners.entry(folder).or_insert(tree.owner());
+                owners.entry(folder).or_insert(*owner);
             }
         }
     }
@@ -83,8 +93,8 @@ pub(crate) fn to_extract(trees: &[&FileTree], new: &BTreeSet<String>, mtime: u64
         header.set_size(0);
         archive.append_data(&mut header, format!("{}/", relative(folder)?), io::empty())?;
     }
-    for tree in trees {
-        append_files(&mut archive, tree, mtime, relative)?;
+    for owned in trees {
+        append_files(&mut archive, *owned, mtime, relative)?;
     }
     archive.into_inner()
 }
@@ -92,18 +102,20 @@ pub(crate) fn to_extract(trees: &[&FileTree], new: &BTreeSet<String>, mtime: u64
 /// One archive of a build context: paths as they are, always the same bytes for the same tree.
 pub(crate) fn of_context(context: &FileTree) -> io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
-    append_files(&mut archive, context, 0, |path| Ok(path.trim_start_matches('/')))?;
+    append_files(&mut archive, Owned { tree: context, owner: ROOT }, 0, |path| {
+        Ok(path.trim_start_matches('/'))
+    })?;
     archive.into_inner()
 }
 
 fn append_files(
     archive: &mut Builder<Vec<u8>>,
-    tree: &FileTree,
+    Owned { tree, owner }: Owned<'_>,
     mtime: u64,
     name: impl Fn(&str) -> io::Result<&str>,
 ) -> io::Result<()> {
     for (path, file) in tree.iter() {
-        let mut header = header(EntryType::Regular, tree.owner(), file.mode, mtime);
+        let mut header = header(EntryType::Regular, owner, file.mode, mtime);
         header.set_size(file.content.len() as u64);
         archive.append_data(&mut header, name(path)?, file.content.as_slice())?;
     }
@@ -169,10 +181,12 @@ fn number(id: u64) -> io::Result<u32> {
 
 #[cfg(test)]
 mod tests {
+    use testcelery_api::FileOwner;
+
     use super::*;
 
-    fn tree(owner: Option<(u32, u32)>, paths: &[&str]) -> FileTree {
-        let mut tree = owner.map_or_else(FileTree::new, |(uid, gid)| FileTree::owned_by(uid, gid));
+    fn tree(paths: &[&str]) -> FileTree {
+        let mut tree = FileTree::new();
         for path in paths {
             tree.insert(*path, format!("{path}\n"));
         }
@@ -192,18 +206,20 @@ mod tests {
 
     #[test]
     fn only_folders_below_the_system_and_not_of_root_are_asked_for() {
-        let worker = tree(Some((10001, 10001)), &["/app/a/b/c.py", "/tmp/go", "/var/lib/x/y"]);
-        let root = tree(None, &["/etc/rabbitmq/conf.d/a.conf"]);
-        let folders: Vec<_> = owned_folders(&[&worker, &root]).into_iter().collect();
+        let worker = tree(&["/app/a/b/c.py", "/tmp/go", "/var/lib/x/y"]);
+        let root = tree(&["/etc/rabbitmq/conf.d/a.conf"]);
+        let trees = [Owned { tree: &worker, owner: (10001, 10001) }, Owned { tree: &root, owner: ROOT }];
+        let folders: Vec<_> = owned_folders(&trees).into_iter().collect();
         assert_eq!(folders, ["/app", "/app/a", "/app/a/b", "/var/lib/x"]);
     }
 
     #[test]
     fn new_folders_come_first_with_their_owner_and_others_not_at_all() {
-        let worker = tree(Some((10001, 10002)), &["/app/pkg/a.py", "/tmp/go"]);
-        let root = tree(None, &["/etc/x/a.conf"]);
+        let worker = tree(&["/app/pkg/a.py", "/tmp/go"]);
+        let root = tree(&["/etc/x/a.conf"]);
         let new = BTreeSet::from(["/app/pkg".to_owned()]);
-        let archive = to_extract(&[&worker, &root], &new, 5).unwrap();
+        let trees = [Owned { tree: &worker, owner: (10001, 10002) }, Owned { tree: &root, owner: ROOT }];
+        let archive = to_extract(&trees, &new, 5).unwrap();
         assert_eq!(
             entries(&archive),
             [
@@ -218,7 +234,8 @@ mod tests {
     #[test]
     fn paths_that_leave_the_root_are_refused() {
         for path in ["app/a.py", "/app/../etc/passwd", "/", ""] {
-            let error = to_extract(&[&tree(None, &[path])], &BTreeSet::new(), 0).unwrap_err();
+            let tree = tree(&[path]);
+            let error = to_extract(&[Owned { tree: &tree, owner: ROOT }], &BTreeSet::new(), 0).unwrap_err();
             assert!(error.to_string().contains("not an absolute path"), "{path}: {error}");
         }
     }
@@ -226,26 +243,26 @@ mod tests {
     #[test]
     fn long_paths_survive() {
         let path = format!("/app/{}/{}.py", "d".repeat(150), "f".repeat(120));
-        let archive = to_extract(&[&tree(None, &[&path])], &BTreeSet::new(), 0).unwrap();
+        let tree = tree(&[&path]);
+        let archive = to_extract(&[Owned { tree: &tree, owner: ROOT }], &BTreeSet::new(), 0).unwrap();
         assert_eq!(entries(&archive)[0].0, path.trim_start_matches('/'));
     }
 
     #[test]
     fn a_context_is_the_same_bytes_each_time() {
-        let context = tree(None, &["Dockerfile", "ca/.keep"]);
+        let context = tree(&["Dockerfile", "ca/.keep"]);
         assert_eq!(of_context(&context).unwrap(), of_context(&context.clone()).unwrap());
         assert_eq!(entries(&of_context(&context).unwrap())[1].0, "ca/.keep");
     }
 
     #[test]
     fn a_download_has_absolute_paths() {
-        let mut source = FileTree::owned_by(7, 8);
-        source.insert("data", "x");
-        source.insert("data/sub/b", "y");
-        let folder = of_context(&source).unwrap();
+        let source = tree(&["/data", "/data/sub/b"]);
+        let source = Owned { tree: &source, owner: (7, 8) };
+        let folder = to_extract(&[source], &BTreeSet::new(), 0).unwrap();
         let got = read(&folder, "/var/data/").unwrap();
-        assert_eq!(got.owner(), (7, 8));
-        assert_eq!(got.text("/var/data/sub/b"), Some("y"));
-        assert_eq!(got.text("/var/data"), Some("x"));
+        assert_eq!(got.owner(), FileOwner::Ids(7, 8));
+        assert_eq!(got.text("/var/data/sub/b"), Some("/data/sub/b\n"));
+        assert_eq!(got.text("/var/data"), Some("/data\n"));
     }
 }

@@ -108,8 +108,8 @@ pub(crate) async fn build(
     }
     let context = with_ca_bundle(&image.context, host_ca_bundle());
     let context = archive::of_context(&context).map_err(failed("pack the context of", &image.tag))?;
-    let options =
-        BuildImageOptionsBuilder::new().t(&image.tag).buildargs(&args).rm(true).forcerm(true).build();
+    let options = BuildImageOptionsBuilder::new().t(&image.tag).buildargs(&args).rm(true).forcerm(true);
+    let options = image.target.iter().fold(options, |options, stage| options.target(stage)).build();
     let client = inner.client.clone().with_timeout(LONG);
     let mut events = client.build_image(options, None, Some(bollard::body_full(context.into())));
     let mut output = Output::default();

@@ -19,6 +19,7 @@ use crate::{
     reach::Reach,
     resolve::{Address, Candidate, Environment, OVERRIDE_VARIABLE, candidates},
     upload::Folders,
+    users::Users,
 };
 
 /// How long a daemon may take to say its version.
@@ -79,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) reach: Reach,
     pub(crate) resolved: Resolved,
     pub(crate) folders: Folders,
+    pub(crate) users: Users,
     /// The containers that live, by id: networks tell them when their ports change.
     pub(crate) containers: Mutex<HashMap<String, Weak<Shared>>>,
     pub(crate) background: Background,
@@ -132,6 +134,7 @@ impl Docker {
                 reach,
                 resolved: Resolved::default(),
                 folders: Folders::default(),
+                users: Users::default(),
                 containers: Mutex::default(),
                 background,
             }),

@@ -13,12 +13,13 @@ use bollard::{
     query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder},
 };
 use testcelery_api::{
-    Container, ContainerSpec, ContainerState, Endpoint, Error, Exec, ExecOutput, ExitStatus, FileTree, Logs,
-    Result, Signal,
+    BoxError, Container, ContainerSpec, ContainerState, Endpoint, Error, Exec, ExecOutput, ExitStatus,
+    FileOwner, FileTree, Logs, Result, Signal,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::OnceCell, task::JoinHandle};
 
 use crate::{
+    archive::Owned,
     background::Guard,
     connect::Inner,
     create::port_key,
@@ -28,6 +29,7 @@ use crate::{
     reach::Reach,
     removal::{remove_container, status},
     upload::{download, upload},
+    users::user_of,
 };
 
 /// How long the log of a container that has ended may take to be complete.
@@ -87,6 +89,8 @@ pub(crate) struct DockerContainer {
     pub(crate) id: String,
     pub(crate) spec: ContainerSpec,
     pub(crate) logs: Logs,
+    /// The user that it runs as, once somebody wants to know.
+    pub(crate) user: OnceCell<(u32, u32)>,
     /// The task that follows the run that goes on; whoever starts or stops the container holds the lock.
     pub(crate) run: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     pub(crate) engine: Arc<Inner>,
@@ -122,6 +126,30 @@ impl DockerContainer {
             give_up(task).await;
         }
         *run = None;
+    }
+
+    /// Writes trees into it; see [`upload()`] for `image`.
+    pub(crate) async fn write(&self, image: Option<&str>, trees: &[&FileTree]) -> Result<()> {
+        let Inner { client, folders, .. } = &*self.engine;
+        let written = async {
+            let mut owned = Vec::with_capacity(trees.len());
+            for tree in trees {
+                owned.push(Owned { tree, owner: self.owner(tree).await? });
+            }
+            upload(client, folders, image, &self.id, &owned).await
+        };
+        written.await.map_err(failed("write files into container", self.name()))
+    }
+
+    async fn owner(&self, tree: &FileTree) -> Result<(u32, u32), BoxError> {
+        match tree.owner() {
+            FileOwner::Ids(uid, gid) => Ok((uid, gid)),
+            FileOwner::ContainerUser => {
+                let Inner { client, users, .. } = &*self.engine;
+                self.user.get_or_try_init(|| user_of(client, users, &self.id)).await.copied()
+            }
+            other => Err(format!("this engine does not know the owner {other:?}").into()),
+        }
     }
 
     fn no_endpoint(&self, port: u16, problem: impl Into<String>) -> Error {
@@ -244,10 +272,7 @@ impl Container for DockerContainer {
     }
 
     async fn upload(&self, files: &FileTree) -> Result<()> {
-        let Inner { client, folders, .. } = &*self.engine;
-        upload(client, folders, None, &self.id, &[files])
-            .await
-            .map_err(failed("write files into container", self.name()))
+        self.write(None, &[files]).await
     }
 
     async fn download(&self, path: &str) -> Result<FileTree> {

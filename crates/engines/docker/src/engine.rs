@@ -15,7 +15,7 @@ use testcelery_api::{
 use crate::{
     Docker,
     background::{Doomed, Guard},
-    connect::{Daemon, Inner},
+    connect::Daemon,
     container::{DockerContainer, Shared},
     create::{body, random_name},
     error::{ENGINE, failed},
@@ -25,7 +25,6 @@ use crate::{
     network::DockerNetwork,
     reach::Reach,
     removal::status,
-    upload::upload,
 };
 
 #[async_trait]
@@ -106,6 +105,7 @@ impl Engine for Docker {
             id,
             spec,
             logs,
+            user: Default::default(),
             run: Default::default(),
             engine: self.inner.clone(),
         };
@@ -146,13 +146,9 @@ impl Docker {
     }
 
     async fn write_files(&self, container: &DockerContainer, image: &str) -> Result<()> {
-        let Inner { client, folders, .. } = &*self.inner;
-        let spec = &container.spec;
-        let trees: Vec<&FileTree> = spec.files.iter().collect();
-        let image = spec.mounts.is_empty().then_some(image);
-        upload(client, folders, image, &container.id, &trees)
-            .await
-            .map_err(failed("write files into container", &spec.name))
+        let trees: Vec<&FileTree> = container.spec.files.iter().collect();
+        let image = container.spec.mounts.is_empty().then_some(image);
+        container.write(image, &trees).await
     }
 }
 

@@ -19,6 +19,7 @@ mod reach;
 mod removal;
 mod resolve;
 mod upload;
+mod users;
 
 pub use build::Progress;
 pub use connect::{Daemon, Docker};

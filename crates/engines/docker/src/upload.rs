@@ -18,7 +18,7 @@ use futures_util::TryStreamExt;
 use testcelery_api::{BoxError, FileTree};
 
 use crate::{
-    archive::{self, owned_folders, to_extract},
+    archive::{self, Owned, owned_folders, to_extract},
     removal::status,
 };
 
@@ -54,9 +54,9 @@ pub(crate) async fn upload(
     folders: &Folders,
     image: Option<&str>,
     container: &str,
-    trees: &[&FileTree],
+    trees: &[Owned<'_>],
 ) -> Result<(), BoxError> {
-    if trees.iter().all(|tree| tree.is_empty()) {
+    if trees.iter().all(|owned| owned.tree.is_empty()) {
         return Ok(());
     }
     let mut new = BTreeSet::new();
@@ -107,13 +107,29 @@ pub(crate) async fn download(client: &Client, container: &str, path: &str) -> Re
     if !path.starts_with('/') {
         return Err("the path is not absolute".into());
     }
+    Ok(archive::read(&fetch(client, container, path).await?, path)?)
+}
+
+/// Reads a file that may be absent.
+pub(crate) async fn read_text(
+    client: &Client,
+    container: &str,
+    path: &str,
+) -> Result<Option<String>, BoxError> {
+    match fetch(client, container, path).await {
+        Ok(archive) => Ok(archive::read(&archive, path)?.text(path).map(str::to_owned)),
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn fetch(client: &Client, container: &str, path: &str) -> Result<Vec<u8>, ClientError> {
     let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
-    let archive: Vec<u8> = client
+    client
         .download_from_container(container, Some(options))
         .try_fold(Vec::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
             Ok(all)
         })
-        .await?;
-    Ok(archive::read(&archive, path)?)
+        .await
 }

@@ -129,7 +129,7 @@ mod tests {
         let spec = worker.plan(&context()).unwrap().spec;
         let files: Vec<&str> = spec.files.iter().flat_map(|tree| tree.iter().map(|(path, _)| path)).collect();
         let go: Vec<&str> = spec.go.iter().flat_map(|tree| tree.iter().map(|(path, _)| path)).collect();
-        let owners: Vec<(u32, u32)> = spec.files.iter().chain(&spec.go).map(FileTree::owner).collect();
+        let owners: Vec<_> = spec.files.iter().chain(&spec.go).map(FileTree::owner).collect();
         insta::assert_snapshot!(format!(
             "{}\n{:#?}\n{:#?}\n{files:#?}\n{go:?} {owners:?}\n{:?}",
             spec.hostname,

@@ -1,6 +1,10 @@
 //! Files into containers and out of them.
 
-use testcelery_api::{Build, Container, ContainerSpec, Engine, Exec, File, FileTree, Image, Mount};
+use testcelery_api::{
+    Build, Container, ContainerSpec, Engine, Exec, File, FileOwner, FileTree, Image, Mount,
+};
+
+use testcelery_docker::Docker;
 
 use crate::{docker, redis_image, script, started, unique};
 
@@ -76,6 +80,59 @@ async fn each_tree_has_its_owner_and_the_system_keeps_its_own() {
     docker.remove_image(&tag).await.unwrap();
 }
 
+/// An image whose user has a name, a group of another number, and nothing else to say.
+async fn image_with_a_user(docker: &Docker) -> (String, Image) {
+    let dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nUSER root\n\
+        RUN groupadd --gid 4321 crew && useradd --uid 1234 --gid crew sailor && useradd --uid 77 --no-user-group guest\n\
+        USER sailor\n";
+    let mut context = FileTree::new();
+    context.insert("Dockerfile", dockerfile);
+    let tag = format!("testcelery-test/{}:1", unique("user"));
+    let image = Image::build(Build::new(&tag, context).base(redis_image()));
+    docker.ensure_image(&image).await.unwrap();
+    (tag, image)
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn files_of_the_containers_user_belong_to_whoever_that_is() {
+    let docker = docker().await;
+    let (tag, image) = image_with_a_user(&docker).await;
+    let mut files = FileTree::owned_by_container_user();
+    files.insert("/app/pkg/tasks.py", "");
+    files.insert("/tmp/go", "");
+    let mut later = FileTree::owned_by_container_user();
+    later.insert("/app/pkg/late.py", "");
+    for (user, owner) in [
+        (None, "1234:4321"),
+        (Some("guest:crew"), "77:4321"),
+        (Some("1234"), "1234:4321"),
+        (Some("5555"), "5555:0"),
+        (Some("root"), "0:0"),
+        (Some("8:9"), "8:9"),
+    ] {
+        let spec = ContainerSpec::new("c", image.clone()).command(["sleep", "60"]).files(files.clone());
+        let spec = user.into_iter().fold(spec, ContainerSpec::user);
+        let container = started(&docker, spec).await;
+        container.upload(&later).await.unwrap();
+        let paths = ["/app", "/app/pkg", "/app/pkg/tasks.py", "/app/pkg/late.py", "/tmp/go"];
+        let seen = stat(&*container, &paths).await;
+        let modes = ["755", "755", "644", "644", "644"];
+        let expected: Vec<String> =
+            paths.iter().zip(modes).map(|(path, mode)| format!("{path} {owner} {mode}")).collect();
+        assert_eq!(seen, expected, "{user:?}");
+        // The process itself agrees, which is what it is for.
+        let id = container.exec(Exec::new(["sh", "-c", "echo $(id -u):$(id -g)"])).await.unwrap();
+        assert_eq!(id.stdout_text().unwrap().trim(), owner, "{user:?}");
+        container.remove().await.unwrap();
+    }
+    docker.remove_image(&tag).await.unwrap();
+    let spec = script("c", "").user("nobody-knows-me").files(files);
+    let error = docker.create(spec).await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("there is no user `nobody-knows-me`"), "{error}: {source}");
+}
+
 #[tokio::test]
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn a_folder_that_exists_keeps_its_owner() {
@@ -121,7 +178,10 @@ async fn files_and_folders_come_back() {
     container.start().await.unwrap();
     assert_eq!(container.download("/srv/data/").await.unwrap(), files);
     let one = container.download("/srv/data/a.txt").await.unwrap();
-    assert_eq!((one.len(), one.text("/srv/data/a.txt"), one.owner()), (1, Some("alpha"), (7, 8)));
+    assert_eq!(
+        (one.len(), one.text("/srv/data/a.txt"), one.owner()),
+        (1, Some("alpha"), FileOwner::Ids(7, 8))
+    );
     for path in ["/srv/nothing", "srv/data"] {
         let error = container.download(path).await.unwrap_err().to_string();
         assert!(error.contains(path), "{error}");

@@ -61,6 +61,33 @@ async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
 
 #[tokio::test]
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn a_build_ends_at_its_target() {
+    let docker = docker().await;
+    let redis = redis_present(&docker).await;
+    let dockerfile = format!(
+        "FROM {redis} AS first\nRUN echo first > /tmp/word\nFROM first AS second\nRUN echo second > /tmp/word\n\
+         FROM second\nRUN echo last > /tmp/word\n"
+    );
+    for (target, word) in [(Some("first"), "first\n"), (Some("second"), "second\n"), (None, "last\n")] {
+        let tag = format!("testcelery-test/{}:1", unique("target"));
+        let build = Build::new(&tag, context(&dockerfile));
+        let build = target.into_iter().fold(build, Build::target);
+        docker.ensure_image(&Image::build(build.clone())).await.unwrap();
+        let spec = testcelery_api::ContainerSpec::new("c", Image::build(build));
+        let container = docker.create(spec).await.unwrap();
+        let found = container.download("/tmp/word").await.unwrap();
+        assert_eq!(found.text("/tmp/word"), Some(word), "{target:?}");
+        container.remove().await.unwrap();
+        docker.remove_image(&tag).await.unwrap();
+    }
+    let tag = format!("testcelery-test/{}:1", unique("target"));
+    let build = Build::new(&tag, context(&dockerfile)).target("third");
+    let error = docker.build(&build, &|_| {}).await.unwrap_err().to_string();
+    assert!(error.contains("third"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn a_build_that_fails_says_where() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("broken"));
