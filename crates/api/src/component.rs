@@ -183,3 +183,32 @@ pub trait WorkerComponent: Component {
     /// When the recipe cannot work; nothing has been started then.
     fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan>;
 }
+
+/// A box is what is in it, so that components of several types fit into one list.
+impl<T: Component + ?Sized> Component for Box<T> {
+    fn kind(&self) -> &str {
+        (**self).kind()
+    }
+
+    fn name(&self) -> Option<&str> {
+        (**self).name()
+    }
+}
+
+impl<T: BrokerComponent + ?Sized> BrokerComponent for Box<T> {
+    fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
+        (**self).plan(context)
+    }
+}
+
+impl<T: BackendComponent + ?Sized> BackendComponent for Box<T> {
+    fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
+        (**self).plan(context)
+    }
+}
+
+impl<T: WorkerComponent + ?Sized> WorkerComponent for Box<T> {
+    fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
+        (**self).plan(context)
+    }
+}

@@ -7,7 +7,7 @@ use testcelery_client::{StoreFactory, TransportFactory};
 use testcelery_worker::Worker;
 
 use crate::{
-    Result, Setup,
+    IntoWorker, Result, Setup,
     boot::{self, BootFailure},
 };
 
@@ -97,17 +97,28 @@ impl SetupBuilder {
         self
     }
 
-    /// Adds a worker. Without any there is one `Worker::default()`.
+    /// Adds a worker: a [`Worker`], or a type of your own. Without any there is one `Worker::default()`.
     #[must_use]
-    pub fn worker(mut self, worker: impl WorkerComponent + 'static) -> Self {
-        self.workers.push(Box::new(worker));
+    pub fn worker<Kind>(mut self, worker: impl IntoWorker<Kind>) -> Self {
+        self.workers.push(worker.into_worker());
         self
     }
 
-    /// Adds any number of workers.
+    /// Adds any number of workers of one type, none included: then there is no default one either. Workers of several types take several
+    /// calls, or boxes.
+    ///
+    /// ```
+    /// use testcelery::prelude::*;
+    ///
+    /// let shards = (0..3).map(|shard| Worker::default().queue(format!("shard-{shard}")));
+    /// let builder = Setup::builder()
+    ///     .broker(Redis::default())
+    ///     .workers(shards)
+    ///     .worker(Worker::default());
+    /// ```
     #[must_use]
-    pub fn workers<W: WorkerComponent + 'static>(mut self, workers: impl IntoIterator<Item = W>) -> Self {
-        self.workers.extend(workers.into_iter().map(|worker| Box::new(worker) as Box<dyn WorkerComponent>));
+    pub fn workers<Kind, W: IntoWorker<Kind>>(mut self, workers: impl IntoIterator<Item = W>) -> Self {
+        self.workers.extend(workers.into_iter().map(IntoWorker::into_worker));
         self.default_worker = false;
         self
     }
@@ -167,7 +178,7 @@ impl SetupBuilder {
 
     pub(crate) async fn boot(mut self) -> Result<Setup, BootFailure> {
         if self.workers.is_empty() && self.default_worker {
-            self.workers.push(Box::new(Worker::default()));
+            self.workers.push(Worker::default().into_worker());
         }
         boot::boot(&mut self).await
     }

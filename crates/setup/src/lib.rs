@@ -14,6 +14,7 @@ mod report;
 pub mod runner;
 mod setup;
 mod timing;
+mod worker;
 
 pub use app::app;
 pub use builder::SetupBuilder;
@@ -35,6 +36,7 @@ pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
 pub use testcelery_redis::Redis;
 pub use testcelery_worker::Worker;
+pub use worker::{AsComponent, IntoWorker};
 
 /// Everything that a test needs, in one line.
 ///

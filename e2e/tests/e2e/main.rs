@@ -9,6 +9,7 @@ mod engine;
 mod failing_task;
 mod leftovers;
 mod listeners;
+mod many_workers;
 mod nodes;
 mod ping;
 mod queues;

@@ -233,12 +233,16 @@ impl BrokerComponent for FakeBroker {
 }
 
 /// A worker that starts early and holds still.
-#[derive(Debug)]
-pub(crate) struct FakeWorker;
+#[derive(Debug, Default)]
+pub(crate) struct FakeWorker(pub(crate) Option<&'static str>);
 
 impl Component for FakeWorker {
     fn kind(&self) -> &str {
         "fake"
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.0
     }
 }
 

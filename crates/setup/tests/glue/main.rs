@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod fake;
+mod workers;
 
 use std::sync::{
     Arc, OnceLock,
@@ -18,7 +19,7 @@ fn stack(fault: Fault) -> (SetupBuilder, Calls) {
     let builder = Setup::builder()
         .engine(Arc::new(engine))
         .broker(FakeBroker)
-        .worker(FakeWorker)
+        .worker(FakeWorker::default())
         .transport(FakeTransport);
     (builder, calls)
 }
