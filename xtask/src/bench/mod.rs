@@ -1,5 +1,6 @@
 //! `bench`: testcelery against pytest-celery, on the same machine in the same run.
 
+mod codegen;
 mod peer;
 mod stats;
 
@@ -35,6 +36,12 @@ pub(crate) enum Bench {
     },
     /// The local engine's programs, fetched into an empty cache.
     Cache,
+    /// Workers' content: from sources to files, and into containers.
+    Codegen {
+        /// Measured uploads on each engine, after one that is not measured.
+        #[arg(long, value_name = "N", default_value = "5")]
+        runs: NonZeroUsize,
+    },
 }
 
 impl Bench {
@@ -42,6 +49,7 @@ impl Bench {
         match self {
             Self::Startup { runs } => startup(runs.get()).await,
             Self::Cache => cache().await,
+            Self::Codegen { runs } => codegen::run(runs.get()).await.map(|()| ExitCode::SUCCESS),
         }
     }
 }
