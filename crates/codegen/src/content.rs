@@ -1,10 +1,10 @@
 //! What a worker's `/app` holds before it starts.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use include_dir::{Dir, File, include_dir};
 
-use crate::{ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role};
+use crate::{Config, ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role};
 
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
 pub const DEFAULT_APP_NAME: &str = "celery_test_app";
@@ -21,10 +21,6 @@ const TASKS: &str = "tasks";
 
 /// The module of the default tasks.
 const DEFAULT_TASKS: &str = "testcelery.tasks";
-
-/// Settings that come from the environment of the worker. Celery lets the environment win, so a value here would be a lie.
-const FROM_ENVIRONMENT: &[(&str, &str)] =
-    &[("broker_url", "the brokers of the setup"), ("result_backend", "the result backend of the setup")];
 
 /// The recipe for what a worker's `/app` holds: the app, the default tasks, the user's modules and settings.
 ///
@@ -49,7 +45,7 @@ pub struct InitialContent {
     app: Option<PyModule>,
     utils: Option<PyModule>,
     groups: Vec<(String, Vec<PyModule>)>,
-    config: BTreeMap<String, PyValue>,
+    config: Config,
 }
 
 impl InitialContent {
@@ -60,7 +56,7 @@ impl InitialContent {
             app: None,
             utils: None,
             groups: vec![(TASKS.to_owned(), Vec::new())],
-            config: BTreeMap::new(),
+            config: Config::default(),
         }
     }
 
@@ -111,7 +107,14 @@ impl InitialContent {
     /// Sets one of Celery's settings by its lower-case name; a later value for a key replaces the earlier one.
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<PyValue>) -> Self {
-        self.config.insert(key.into(), value.into());
+        self.config = self.config.set(key, value);
+        self
+    }
+
+    /// Adds all settings of a configuration, whose values replace earlier ones.
+    #[must_use]
+    pub fn configure(mut self, config: Config) -> Self {
+        self.config = self.config.merge(config);
         self
     }
 
@@ -196,10 +199,10 @@ impl InitialContent {
         if self.app_name.trim().is_empty() {
             return Err(Error::AppName);
         }
-        let mut config = Vec::new();
-        for (key, value) in &self.config {
-            check_key(key)?;
-            config.push((key.clone(), value.render(key)?));
+        let config = self.config.render()?;
+        let mut imports: String = config.imports.iter().map(|module| format!("import {module}\n")).collect();
+        if !imports.is_empty() {
+            imports.push('\n');
         }
         let mut modules = Vec::new();
         for (group, names) in groups {
@@ -207,6 +210,7 @@ impl InitialContent {
         }
         Ok(format!(
             "\"\"\"What testcelery was told about this worker.\"\"\"\n\n\
+             {imports}\
              APP_NAME = {}\n\n\
              # The module of the user's own app.\n\
              APP_MODULE = {}\n\n\
@@ -217,7 +221,7 @@ impl InitialContent {
             PyValue::from(self.app_name.as_str()).render("app name")?,
             PyValue::from(app).render("app")?,
             block(&modules)?,
-            block(&config)?,
+            block(&config.entries)?,
         ))
     }
 }
@@ -264,18 +268,6 @@ fn block(items: &[(String, String)]) -> Result<String, Error> {
     }
     out.push_str(if items.is_empty() { "}" } else { "\n}" });
     Ok(out)
-}
-
-fn check_key(key: &str) -> Result<(), Error> {
-    let refuse = |problem: String| Err(Error::Setting { key: key.to_owned(), problem });
-    let lower = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !key.starts_with(|c: char| c.is_ascii_lowercase()) || !key.chars().all(lower) {
-        return refuse("no name of a Celery setting; they are lower-case, as `task_acks_late`".to_owned());
-    }
-    match FROM_ENVIRONMENT.iter().find(|(name, _)| *name == key) {
-        Some((_, source)) => refuse(format!("its value comes from {source}")),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

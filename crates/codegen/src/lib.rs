@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod assembly;
+mod config;
 mod content;
 mod error;
 mod finder;
@@ -16,6 +17,7 @@ mod source;
 mod tree;
 mod value;
 
+pub use config::Config;
 pub use content::{DEFAULT_APP_NAME, InitialContent, READY_MARKER};
 pub use error::Error;
 pub use module::PyModule;
