@@ -3,6 +3,7 @@
 mod assembly;
 mod config;
 mod content;
+mod crontab;
 mod error;
 mod finder;
 mod literal;
@@ -11,15 +12,19 @@ mod merge;
 mod module;
 mod name;
 mod package;
+mod queue;
 mod read;
 mod scan;
+mod settings;
 mod source;
 mod tree;
 mod value;
 
 pub use config::Config;
 pub use content::{DEFAULT_APP_NAME, InitialContent, READY_MARKER};
+pub use crontab::Crontab;
 pub use error::Error;
 pub use module::PyModule;
+pub use queue::{Exchange, Queue};
 pub use tree::ContentTree;
 pub use value::PyValue;

@@ -1,170 +1,197 @@
 //! Python values as Python source.
 
-use std::fmt::Write;
+mod identity;
+mod scalar;
 
-use crate::{Error, PyValue};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt::Display,
+};
+
+use crate::{Error, PyValue, crontab, name};
+
+/// Python 3.8 gives up at a hundred brackets within each other, later ones at two hundred.
+const MAX_DEPTH: usize = 64;
 
 impl PyValue {
-    /// The value as one line of Python, which evaluates to exactly this value.
+    /// The value as one line of Python, which evaluates to exactly this value once its [`imports`](Self::imports) are there.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a dict with a key that Python cannot hash, or with one key twice. It names the path to the place.
+    /// [`Error::Setting`], with the path to the place, for
+    /// - a key or a set's member that Python cannot hash, or that is there twice: `1`, `1.0` and `True` are one key;
+    /// - a big int that is none;
+    /// - a time that is no whole number of microseconds, or further away than Python's `datetime` goes;
+    /// - a call of something that is no module's, or with an argument that is no name;
+    /// - a field of a [`Crontab`](crate::Crontab) that is out of its range;
+    /// - brackets within each other 64 times.
     pub fn to_literal(&self) -> Result<String, Error> {
         self.render("value")
     }
 
-    pub(crate) fn render(&self, path: &str) -> Result<String, Error> {
-        Ok(match self {
-            Self::None => "None".to_owned(),
-            Self::Bool(true) => "True".to_owned(),
-            Self::Bool(false) => "False".to_owned(),
-            Self::Int(value) => value.to_string(),
-            Self::Float(value) => float(*value),
-            Self::Str(text) => string(text),
-            Self::Bytes(bytes) => byte_string(bytes),
-            Self::List(items) => format!("[{}]", sequence(items, path)?.join(", ")),
-            Self::Tuple(items) => {
-                let items = sequence(items, path)?;
-                let comma = if items.len() == 1 { "," } else { "" };
-                format!("({}{comma})", items.join(", "))
-            }
-            Self::Dict(items) => {
-                let items = entries(items, path)?;
-                let items: Vec<String> = items.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-                format!("{{{}}}", items.join(", "))
-            }
-        })
+    /// As [`to_literal`](Self::to_literal); `key` is where the path in an error begins.
+    pub(crate) fn render(&self, key: &str) -> Result<String, Error> {
+        let mut out = String::new();
+        self.write(&mut out, 0).map_err(|found| Error::Setting {
+            key: format!("{key}{}", found.place),
+            problem: found.problem,
+        })?;
+        Ok(out)
     }
 
-    /// What Python says it is, if it cannot be the key of a dict.
-    fn unhashable(&self) -> Option<&'static str> {
-        match self {
-            Self::List(_) => Some("list"),
-            Self::Dict(_) => Some("dict"),
-            Self::Tuple(items) => items.iter().find_map(Self::unhashable),
-            _ => None,
-        }
-    }
-}
-
-fn sequence(items: &[PyValue], path: &str) -> Result<Vec<String>, Error> {
-    items.iter().enumerate().map(|(place, item)| item.render(&format!("{path}[{place}]"))).collect()
-}
-
-fn entries(items: &[(PyValue, PyValue)], path: &str) -> Result<Vec<(String, String)>, Error> {
-    let mut rendered: Vec<(String, String)> = Vec::with_capacity(items.len());
-    for (place, (key, value)) in items.iter().enumerate() {
-        let problem = |problem: String| Error::Setting { key: path.to_owned(), problem };
-        if let Some(kind) = key.unhashable() {
-            return Err(problem(format!(
-                "key {} of the dict is or holds a {kind}, which Python cannot hash",
-                place + 1
+    fn write(&self, out: &mut String, depth: usize) -> Result<(), Problem> {
+        if depth > MAX_DEPTH {
+            return Err(Problem::new(format!(
+                "more than {MAX_DEPTH} brackets within each other, which is more than every Python reads"
             )));
         }
-        let key_text = key.render(path)?;
-        if rendered.iter().any(|(existing, _)| *existing == key_text) {
-            return Err(problem(format!("the dict has the key {key_text} twice")));
+        match self {
+            Self::None => out.push_str("None"),
+            Self::Bool(true) => out.push_str("True"),
+            Self::Bool(false) => out.push_str("False"),
+            Self::Int(value) => out.push_str(&value.to_string()),
+            Self::BigInt(digits) => out.push_str(&scalar::big_int(digits)?),
+            Self::Float(value) => out.push_str(&scalar::float(*value)),
+            Self::Str(text) => scalar::push_string(out, text),
+            Self::Bytes(bytes) => scalar::push_bytes(out, bytes),
+            Self::TimeDelta(nanoseconds) => out.push_str(&scalar::timedelta(*nanoseconds)?),
+            Self::DateTime(moment) => out.push_str(&scalar::datetime(*moment, "")?),
+            Self::Timestamp(moment) => out.push_str(&scalar::timestamp(*moment)?),
+            Self::List(items) => {
+                out.push('[');
+                write_items(items, out, depth)?;
+                out.push(']');
+            }
+            Self::Tuple(items) => {
+                out.push('(');
+                write_items(items, out, depth)?;
+                out.push_str(if items.len() == 1 { ",)" } else { ")" });
+            }
+            Self::Set(members) if members.is_empty() => out.push_str("set()"),
+            Self::Set(members) => {
+                let mut members = hashed(members.iter(), "member", "set", depth)?;
+                members.sort_unstable();
+                out.push('{');
+                out.push_str(&members.join(", "));
+                out.push('}');
+            }
+            Self::Dict(items) => {
+                let keys = hashed(items.iter().map(|(key, _)| key), "key", "dict", depth)?;
+                out.push('{');
+                for (place, (key, (_, value))) in keys.iter().zip(items).enumerate() {
+                    out.push_str(if place == 0 { "" } else { ", " });
+                    out.push_str(key);
+                    out.push_str(": ");
+                    value.write(out, depth + 1).map_err(|found| found.within(format!("[{key}]")))?;
+                }
+                out.push('}');
+            }
+            Self::Call { path, args, kwargs } => write_call(path, args, kwargs, out, depth)?,
         }
-        let value = value.render(&format!("{path}[{key_text}]"))?;
-        rendered.push((key_text, value));
+        Ok(())
+    }
+}
+
+/// What is wrong with a value, and where in it.
+#[derive(Debug)]
+struct Problem {
+    /// The steps from the value to the place, as `['x'][0]`.
+    place: String,
+    problem: String,
+}
+
+impl Problem {
+    fn new(problem: String) -> Self {
+        Self { place: String::new(), problem }
+    }
+
+    /// The same one, seen from a step further out.
+    fn within(self, step: impl Display) -> Self {
+        Self { place: format!("{step}{}", self.place), ..self }
+    }
+}
+
+fn write_items(items: &[PyValue], out: &mut String, depth: usize) -> Result<(), Problem> {
+    for (place, item) in items.iter().enumerate() {
+        out.push_str(if place == 0 { "" } else { ", " });
+        item.write(out, depth + 1).map_err(|found| found.within(format!("[{place}]")))?;
+    }
+    Ok(())
+}
+
+/// The keys of a dict or the members of a set, each rendered, once Python can hash them and they are different ones.
+fn hashed<'a>(
+    values: impl Iterator<Item = &'a PyValue>,
+    what: &str,
+    of: &str,
+    depth: usize,
+) -> Result<Vec<String>, Problem> {
+    let mut rendered: Vec<String> = Vec::new();
+    let mut places = HashMap::new();
+    for (place, value) in values.enumerate() {
+        let number = place + 1;
+        if let Some(kind) = value.unhashable() {
+            return Err(Problem::new(format!(
+                "{what} {number} of the {of} is or holds a {kind}, which Python cannot hash"
+            )));
+        }
+        let mut text = String::new();
+        value
+            .write(&mut text, depth + 1)
+            .map_err(|found| Problem::new(format!("{what} {number} of the {of}: {}", found.problem)))?;
+        match value.identity().map(|identity| places.entry(identity)) {
+            Some(Entry::Occupied(first)) => {
+                let first: usize = *first.get();
+                let first_text = &rendered[first];
+                return Err(Problem::new(if *first_text == text {
+                    format!("the {of} has the {what} {text} twice")
+                } else {
+                    format!("for Python the {what}s {first_text} and {text} of the {of} are the same")
+                }));
+            }
+            Some(Entry::Vacant(entry)) => {
+                entry.insert(place);
+            }
+            None => {}
+        }
+        rendered.push(text);
     }
     Ok(rendered)
 }
 
-fn float(value: f64) -> String {
-    if value.is_nan() {
-        "float('nan')".to_owned()
-    } else if value.is_infinite() {
-        format!("float('{}inf')", if value < 0.0 { "-" } else { "" })
-    } else {
-        // The shortest digits that read back as the same number, in a notation that Python shares.
-        format!("{value:?}")
+fn write_call(
+    path: &str,
+    args: &[PyValue],
+    kwargs: &[(String, PyValue)],
+    out: &mut String,
+    depth: usize,
+) -> Result<(), Problem> {
+    if !path.contains('.') || !path.split('.').all(name::is_identifier) {
+        return Err(Problem::new(format!(
+            "`{path}` is no module and a name in it, as `kombu.Queue` is; for what needs no module there is `builtins`"
+        )));
     }
-}
-
-/// Letters and digits of any script stay readable; whatever may be invisible or have a meaning of its own is escaped.
-fn string(text: &str) -> String {
-    let mut out = String::from("'");
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            ' '..='~' => out.push(c),
-            c if c.is_alphanumeric() => out.push(c),
-            c => push_escape(&mut out, u32::from(c)),
+    out.push_str(path);
+    out.push('(');
+    write_items(args, out, depth).map_err(|found| found.within(".args"))?;
+    for (place, (argument, value)) in kwargs.iter().enumerate() {
+        if !name::is_identifier(argument) {
+            return Err(Problem::new(format!("`{argument}` is no name of an argument of `{path}`")));
         }
-    }
-    out.push('\'');
-    out
-}
-
-fn byte_string(bytes: &[u8]) -> String {
-    let mut out = String::from("b'");
-    for byte in bytes {
-        match byte {
-            b'\'' | b'\\' => out.extend(['\\', char::from(*byte)]),
-            b' '..=b'~' => out.push(char::from(*byte)),
-            byte => push_escape(&mut out, u32::from(*byte)),
+        if kwargs[..place].iter().any(|(earlier, _)| earlier == argument) {
+            return Err(Problem::new(format!("`{path}` gets the argument `{argument}` twice")));
         }
+        out.push_str(if place == 0 && args.is_empty() { "" } else { ", " });
+        out.push_str(argument);
+        out.push('=');
+        let known = if path == crontab::PATH { crontab::check(argument, value) } else { Ok(()) };
+        known
+            .map_err(Problem::new)
+            .and_then(|()| value.write(out, depth + 1))
+            .map_err(|found| found.within(format!(".{argument}")))?;
     }
-    out.push('\'');
-    out
-}
-
-fn push_escape(out: &mut String, code: u32) {
-    let written = match code {
-        0..=0xff => write!(out, "\\x{code:02x}"),
-        0x100..=0xffff => write!(out, "\\u{code:04x}"),
-        _ => write!(out, "\\U{code:08x}"),
-    };
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    out.push(')');
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn literal(value: impl Into<PyValue>) -> String {
-        value.into().to_literal().unwrap()
-    }
-
-    #[test]
-    fn scalars() {
-        assert_eq!(literal(None::<bool>), "None");
-        assert_eq!(literal(true), "True");
-        assert_eq!(literal(u64::MAX), "18446744073709551615");
-        assert_eq!(literal(0.1), "0.1");
-        assert_eq!(literal(1e300), "1e300");
-        assert_eq!(literal(-0.0), "-0.0");
-        assert_eq!(literal(f64::NEG_INFINITY), "float('-inf')");
-        assert_eq!(literal(f64::NAN), "float('nan')");
-        assert_eq!(
-            literal("it's \"Grüße\"\n\\ \u{202e}\u{1f600}"),
-            r#"'it\'s "Grüße"\n\\ \u202e\U0001f600'"#
-        );
-        assert_eq!(PyValue::bytes(*b"a'\x00\xff").to_literal().unwrap(), r"b'a\'\x00\xff'");
-    }
-
-    #[test]
-    fn containers() {
-        assert_eq!(literal(vec![1, 2]), "[1, 2]");
-        assert_eq!(PyValue::tuple([1]).to_literal().unwrap(), "(1,)");
-        assert_eq!(PyValue::tuple([(); 0].map(|()| 1)).to_literal().unwrap(), "()");
-        assert_eq!(PyValue::dict([("b", 1), ("a", 2)]).to_literal().unwrap(), "{'b': 1, 'a': 2}");
-    }
-
-    #[test]
-    fn an_error_names_the_path() {
-        let bad = PyValue::dict([(PyValue::tuple([PyValue::list([1])]), 1)]);
-        let value = PyValue::dict([("x", PyValue::list([PyValue::None, bad]))]);
-        assert_eq!(
-            value.render("task_routes").unwrap_err().to_string(),
-            "setting `task_routes['x'][1]`: key 1 of the dict is or holds a list, which Python cannot hash"
-        );
-        let twice = PyValue::dict([("x", 1), ("x", 2)]);
-        assert_eq!(
-            twice.to_literal().unwrap_err().to_string(),
-            "setting `value`: the dict has the key 'x' twice"
-        );
-    }
-}
+mod tests;
