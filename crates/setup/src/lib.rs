@@ -35,8 +35,8 @@ pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
 pub use testcelery_redis::Redis;
-pub use testcelery_worker::Worker;
-pub use worker::{AsComponent, IntoWorker};
+pub use testcelery_worker::{Worker, WorkerRecipe};
+pub use worker::{AsComponent, AsRecipe, IntoWorker};
 
 /// Everything that a test needs, in one line.
 ///
@@ -44,7 +44,7 @@ pub use worker::{AsComponent, IntoWorker};
 pub mod prelude {
     pub use crate::{
         App, AsyncResult, Backend, Broker, Cluster, Image, Memcached, Node, PyModule, PyValue, RabbitMq,
-        Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker,
+        Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker, WorkerRecipe,
         api::Worker as _,
     };
 }

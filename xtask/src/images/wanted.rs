@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use testcelery_api::{Image, ImageSource, WorkerComponent as _, WorkerContext};
-use testcelery_worker::Worker;
+use testcelery_api::{Image, ImageSource, WorkerContext};
+use testcelery_worker::{Worker, WorkerRecipe as _};
 
 use crate::workspace;
 

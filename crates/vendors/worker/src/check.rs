@@ -1,6 +1,6 @@
 //! What is refused before anything starts.
 
-use crate::{Worker, requirements};
+use crate::{answers::Answers, requirements};
 
 /// What `celery worker --loglevel` takes (`celery.bin.base.LogLevel`).
 const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL"];
@@ -25,21 +25,21 @@ const NOT_VARIABLES: &[&str] = &["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"];
 const LONGEST_QUEUE: usize = 255;
 
 /// What is wrong with a worker, and what to do.
-pub(crate) fn check(worker: &Worker) -> Result<(), String> {
-    requirements::check(worker)?;
-    if worker.queues.is_empty() {
+pub(crate) fn check(answers: &Answers) -> Result<(), String> {
+    requirements::check(answers)?;
+    if answers.queues.is_empty() {
         return Err("has no queues; name at least one with `.queue(..)`".to_owned());
     }
-    worker.queues.iter().try_for_each(|queue| check_queue(queue))?;
-    one_of("log level", &worker.log_level, LOG_LEVELS)?;
-    if let Some(pool) = &worker.pool {
+    answers.queues.iter().try_for_each(|queue| check_queue(queue))?;
+    one_of("log level", &answers.log_level, LOG_LEVELS)?;
+    if let Some(pool) = &answers.pool {
         one_of("pool", pool, POOLS)?;
     }
-    if worker.concurrency == Some(0) {
+    if answers.concurrency == Some(0) {
         return Err("a concurrency of 0 runs no tasks".to_owned());
     }
-    worker.args.iter().try_for_each(|arg| check_arg(arg))?;
-    worker.env.iter().try_for_each(|(key, _)| check_variable(key))
+    answers.args.iter().try_for_each(|arg| check_arg(arg))?;
+    answers.env.iter().try_for_each(|(key, _)| check_variable(key))
 }
 
 fn one_of(what: &str, value: &str, known: &[&str]) -> Result<(), String> {
@@ -64,14 +64,17 @@ fn check_queue(queue: &str) -> Result<(), String> {
     Err(format!("{queue:?} cannot be the name of a queue: {problem}"))
 }
 
-fn check_arg(arg: &str) -> Result<(), String> {
+/// What is wrong with an argument of `celery worker` that none of its other knobs made.
+pub(crate) fn check_arg(arg: &str) -> Result<(), String> {
     let names = |option: &&str| match option.strip_prefix("--") {
         Some(_) => arg.split('=').next() == Some(option),
         // A short option has its value right behind it, or in the next argument.
         None => arg.starts_with(option),
     };
     match NOT_ARGUMENTS.iter().find(|(options, _)| options.iter().any(names)) {
-        Some((_, instead)) => Err(format!("the argument `{arg}` is not for `.arg(..)`: {instead}")),
+        Some((_, instead)) => {
+            Err(format!("the argument `{arg}` would make a lie of what the worker says it is: {instead}"))
+        }
         None => Ok(()),
     }
 }
@@ -89,9 +92,10 @@ fn check_variable(key: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Worker;
 
     fn problem(worker: &Worker) -> String {
-        check(worker).unwrap_err()
+        check(&Answers::of(worker)).unwrap_err()
     }
 
     #[test]
@@ -102,7 +106,7 @@ mod tests {
             Worker::default().log_level("error").pool("solo").concurrency(1),
             Worker::default().args(["--without-mingle", "--time-limit=5", "-E", "-O", "fair"]).env("A_B", ""),
         ] {
-            check(&worker).unwrap();
+            check(&Answers::of(&worker)).unwrap();
         }
     }
 
@@ -131,7 +135,7 @@ mod tests {
     fn arguments_and_variables_that_would_make_a_lie() {
         for arg in ["-Q", "-Qfast", "--queues=fast", "--queues", "-P", "-c4", "-n", "--loglevel=DEBUG", "-D"]
         {
-            assert!(problem(&Worker::default().arg(arg)).contains(".arg("), "{arg}");
+            assert!(problem(&Worker::default().arg(arg)).contains("would make a lie"), "{arg}");
         }
         assert!(problem(&Worker::default().env("CELERY_BROKER_URL", "x")).contains("set by the setup"));
         assert!(problem(&Worker::default().env("A=B", "x")).contains("name of a variable"));

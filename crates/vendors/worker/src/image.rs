@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use testcelery_api::{Build, FileTree, Image, PythonEnvironment, Software};
 
-use crate::{DEFAULT_PYTHON, Worker, requirements};
+use crate::{DEFAULT_PYTHON, answers::Answers, requirements};
 
 const DOCKERFILE: &str = include_str!("../templates/Dockerfile");
 
@@ -13,31 +13,29 @@ const SUBSTITUTE: &str = "testcelery/python:3.13-debian-trixie";
 /// How many hexadecimal digits of the hash are in the tag: 64 bits.
 const TAG_DIGITS: usize = 16;
 
-/// The image that runs a worker.
-pub(crate) fn of(worker: &Worker) -> Image {
-    let version = worker.python.as_deref().unwrap_or(DEFAULT_PYTHON);
-    let base = worker.base.clone().unwrap_or_else(|| python(version));
-    let requirements = requirements::render(worker);
+/// The image that runs a worker. `own_software` is asked what an image holds that is not ours.
+pub(crate) fn of(answers: &Answers, own_software: impl FnOnce(Software) -> Option<Software>) -> Image {
+    let version = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
+    let base = answers.base.clone().unwrap_or_else(|| python(version));
+    let requirements = requirements::render(answers);
     let mut context = FileTree::new();
     context.insert("Dockerfile", DOCKERFILE);
     context.insert("requirements.txt", requirements.as_str());
     let image = Image::build(Build::new(tag(base.name(), &context), context).base(base));
+    let built_in = software(answers, requirements);
     // What is in a base of somebody's own is known to nobody else.
-    if worker.base.is_none() { image.software(software(worker, requirements)) } else { image }
+    let software = if answers.base.is_none() { Some(built_in) } else { own_software(built_in) };
+    software.into_iter().fold(image, Image::software)
 }
 
 /// The same without an image: what the Dockerfile says, line for line.
-fn software(worker: &Worker, requirements: String) -> Software {
-    let (oldest, newest) = requirements::pythons(worker);
-    let purpose = format!("Celery {}", worker.celery);
+fn software(answers: &Answers, requirements: String) -> Software {
+    let (oldest, newest) = requirements::pythons(answers);
+    let purpose = format!("Celery {}", answers.version);
     let python = PythonEnvironment::new(purpose, requirements, oldest);
     let python = newest.into_iter().fold(python, |python, (major, minor)| python.at_most(major, minor));
-    let python = worker.python.iter().fold(python, PythonEnvironment::version);
-    Software::python(python)
-        .workdir("/app")
-        .env("PYTHONUNBUFFERED", "1")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONPATH", "/app")
+    let python = answers.python.iter().fold(python, PythonEnvironment::version);
+    Software::python(python).workdir("/app")
 }
 
 /// The official image on the Debian that it is built on at the time of writing.
@@ -69,9 +67,14 @@ mod tests {
     use testcelery_api::ImageSource;
 
     use super::*;
+    use crate::{Worker, WorkerRecipe as _};
+
+    fn image(worker: &Worker) -> Image {
+        of(&Answers::of(worker), |built_in| worker.software(built_in))
+    }
 
     fn tag_of(worker: &Worker) -> String {
-        of(worker).name().to_owned()
+        image(worker).name().to_owned()
     }
 
     #[test]
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_base_is_official_where_it_can_be() {
-        let base = |worker: &Worker| match of(worker).source {
+        let base = |worker: &Worker| match image(worker).source {
             ImageSource::Build(build) => build.base.map(|base| (base.name().to_owned(), base.substitute)),
             _ => None,
         };
@@ -122,5 +125,15 @@ mod tests {
             Some(("python:3.10-slim-trixie".to_owned(), None))
         );
         assert!(SUBSTITUTE.contains(DEFAULT_PYTHON));
+    }
+
+    #[test]
+    fn what_a_base_of_ones_own_holds_is_asked() {
+        let own = Worker::default().base(Image::reference("mine:1"));
+        assert_eq!(image(&own).software, None);
+        let built_in = image(&Worker::default()).software.unwrap();
+        assert_eq!(image(&own.software(built_in.clone())).software, Some(built_in.clone()));
+        let software = of(&Answers::default(), |_| panic!("it is ours")).software;
+        assert_eq!(software, Some(built_in));
     }
 }

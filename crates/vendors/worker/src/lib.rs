@@ -1,12 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod check;
+mod command;
 mod component;
+#[cfg(test)]
+mod fake;
 mod image;
 mod node;
 mod plan;
+mod recipe;
 mod requirements;
+mod worker;
 
-pub use component::Worker;
+pub use component::RecipeComponent;
 pub use node::CeleryWorker;
+pub use plan::SOURCE_FOLDER;
+pub use recipe::WorkerRecipe;
 pub use requirements::{DEFAULT_CELERY, DEFAULT_PYTHON};
+pub use worker::Worker;

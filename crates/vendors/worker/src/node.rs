@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use testcelery_api::{Container, Node, Worker as WorkerNode};
 
-/// A running Celery worker that came of a [`Worker`](crate::Worker). It reports what that one said, which is what runs.
+/// A running Celery worker that came of a [`WorkerRecipe`](crate::WorkerRecipe). It reports what that one said, which is what runs.
 #[derive(Debug, Clone)]
 pub struct CeleryWorker {
     pub(crate) container: Arc<dyn Container>,
+    pub(crate) kind: String,
     pub(crate) hostname: String,
     pub(crate) queues: Vec<String>,
     pub(crate) version: String,
@@ -20,7 +21,7 @@ impl Node for CeleryWorker {
     }
 
     fn kind(&self) -> &str {
-        crate::plan::KIND
+        &self.kind
     }
 }
 

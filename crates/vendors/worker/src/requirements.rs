@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::Worker;
+use crate::answers::Answers;
 
 /// The version of Celery, unless a worker says otherwise.
 pub const DEFAULT_CELERY: &str = "5.7.0";
@@ -36,49 +36,49 @@ const OLDEST_PYTHON: &[(Minor, Minor)] =
 type Minor = (u32, u32);
 
 /// The oldest and the newest Python for a worker's Celery.
-pub(crate) fn pythons(worker: &Worker) -> (Minor, Option<Minor>) {
-    let celery = minor_of(&worker.celery).unwrap_or(OLDEST_PYTHON[0].0);
+pub(crate) fn pythons(answers: &Answers) -> (Minor, Option<Minor>) {
+    let celery = minor_of(&answers.version).unwrap_or(OLDEST_PYTHON[0].0);
     let oldest =
         OLDEST_PYTHON.iter().find(|(from, _)| celery >= *from).map_or((3, 10), |(_, python)| *python);
     (oldest, (celery < (5, 3)).then_some(NEWEST_FOR_5_2))
 }
 
 /// `requirements.txt`.
-pub(crate) fn render(worker: &Worker) -> String {
+pub(crate) fn render(answers: &Answers) -> String {
     let mut extras: BTreeSet<&str> = EXTRAS.iter().copied().collect();
-    extras.extend(worker.extras.iter().map(String::as_str));
-    extras.extend(worker.pool.as_deref().filter(|pool| ["gevent", "eventlet"].contains(pool)));
+    extras.extend(answers.extras.iter().map(String::as_str));
+    extras.extend(answers.pool.as_deref().filter(|pool| ["gevent", "eventlet"].contains(pool)));
     let extras: Vec<&str> = extras.into_iter().collect();
 
-    let mut lines = vec![format!("celery[{}]=={}", extras.join(","), worker.celery)];
-    let pins = PINS.iter().find(|(minor, _)| minor_of(&worker.celery) == Some(*minor));
+    let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
+    let pins = PINS.iter().find(|(minor, _)| minor_of(&answers.version) == Some(*minor));
     lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
-    lines.extend(worker.requirements.iter().cloned());
+    lines.extend(answers.requirements.iter().cloned());
     lines.join("\n") + "\n"
 }
 
 /// What is wrong with what pip is to install.
-pub(crate) fn check(worker: &Worker) -> Result<(), String> {
+pub(crate) fn check(answers: &Answers) -> Result<(), String> {
     let version = |what: &str, text: &str| {
         let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || ".+!-".contains(c));
         minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
     };
-    let celery = version("Celery", &worker.celery)?;
-    let python = worker.python.as_deref().unwrap_or(DEFAULT_PYTHON);
+    let celery = version("Celery", &answers.version)?;
+    let python = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
     let python_version = version("Python", python)?;
     // Whoever brings a base of their own knows its Python; we do not.
-    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && worker.base.is_none() {
+    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && answers.base.is_none() {
         return Err(format!(
             "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
-            worker.celery, python
+            answers.version, python
         ));
     }
-    for extra in &worker.extras {
+    for extra in &answers.extras {
         if extra.is_empty() || !extra.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
             return Err(format!("{extra:?} is no name of an extra of Celery"));
         }
     }
-    for requirement in &worker.requirements {
+    for requirement in &answers.requirements {
         if requirement.trim().is_empty() || requirement.starts_with('-') || requirement.contains(['\n', '\r'])
         {
             return Err(format!(
@@ -99,30 +99,35 @@ fn minor_of(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Worker;
 
     fn problem(worker: &Worker) -> String {
-        check(worker).unwrap_err()
+        check(&Answers::of(worker)).unwrap_err()
+    }
+
+    fn rendered(worker: &Worker) -> String {
+        render(&Answers::of(worker))
     }
 
     #[test]
     fn old_versions_are_pinned() {
-        assert_eq!(render(&Worker::default()), "celery[pymemcache,redis]==5.7.0\nkombu==5.7.0\n");
+        assert_eq!(rendered(&Worker::default()), "celery[pymemcache,redis]==5.7.0\nkombu==5.7.0\n");
         assert_eq!(
-            render(&Worker::default().celery("5.2.7")),
+            rendered(&Worker::default().celery("5.2.7")),
             "celery[pymemcache,redis]==5.2.7\nkombu==5.2.4\nredis<5\nsetuptools<81\n"
         );
         assert_eq!(
-            render(&Worker::default().celery("5.5.0rc1")),
+            rendered(&Worker::default().celery("5.5.0rc1")),
             "celery[pymemcache,redis]==5.5.0rc1\nkombu==5.5.4\n"
         );
-        assert_eq!(render(&Worker::default().celery("9.9")), "celery[pymemcache,redis]==9.9\n");
+        assert_eq!(rendered(&Worker::default().celery("9.9")), "celery[pymemcache,redis]==9.9\n");
     }
 
     #[test]
     fn what_is_asked_for_comes_along() {
         let worker = Worker::default().pool("gevent").extras(["msgpack"]).requirement("pydantic==2.11.7");
         assert_eq!(
-            render(&worker),
+            rendered(&worker),
             "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\npydantic==2.11.7\n"
         );
     }
@@ -137,7 +142,7 @@ mod tests {
             problem(&Worker::default().celery("5.2.7")),
             "Celery 5.2.7 cannot run on Python 3.13; add `.python(\"3.11\")`"
         );
-        check(&Worker::default().celery("5.2.7").python("3.11")).unwrap();
+        check(&Answers::of(&Worker::default().celery("5.2.7").python("3.11"))).unwrap();
     }
 
     #[test]
