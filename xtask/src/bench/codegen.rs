@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use testcelery::api::{ContainerSpec, WorkerComponent as _, WorkerContext};
+use testcelery::api::{ContainerSpec, WorkerContext};
+use testcelery_worker::WorkerRecipe as _;
 
 use super::{WIDTH, stats::Samples, verdict};
 use crate::{

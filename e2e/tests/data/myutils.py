@@ -1,0 +1,3 @@
+def myfunc():
+    print("printed on the way")
+    return "foo"
