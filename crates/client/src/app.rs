@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AppBuilder, Call, Control, ResultStore, Transport};
+use crate::{AppBuilder, Call, Control, ResultStore, Signals, Transport, signals::Registry};
 
 /// A Celery app: publishes tasks, reads their results, asks workers. Clones share its connections.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ struct Inner {
     store: Option<Arc<dyn ResultStore>>,
     result_timeout: Duration,
     on_timeout: Option<Evidence>,
+    signals: Arc<Registry>,
 }
 
 impl App {
@@ -38,7 +39,8 @@ impl App {
         on_timeout: Option<Evidence>,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
-        Self { inner: Arc::new(Inner { name, oid, transport, store, result_timeout, on_timeout }) }
+        let signals = Arc::default();
+        Self { inner: Arc::new(Inner { name, oid, transport, store, result_timeout, on_timeout, signals }) }
     }
 
     /// Its name.
@@ -56,6 +58,11 @@ impl App {
         Control::new(self.clone())
     }
 
+    /// Signals on the publisher's side: handlers that see every task before and after it is published.
+    pub fn signals(&self) -> Signals {
+        Signals::new(Arc::clone(&self.inner.signals))
+    }
+
     /// The broker's URL without its password.
     pub fn broker_url(&self) -> String {
         self.inner.transport.safe_url()
@@ -66,8 +73,9 @@ impl App {
         self.inner.store.as_ref().map(|store| store.safe_url())
     }
 
-    /// Closes the connections, for all clones. Calls after this fail.
+    /// Closes the connections and disconnects the handlers of signals, for all clones. Calls after this fail.
     pub async fn close(&self) {
+        self.inner.signals.clear();
         if let Some(store) = &self.inner.store {
             store.close().await;
         }
@@ -76,6 +84,10 @@ impl App {
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
         &self.inner.transport
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.signals
     }
 
     pub(crate) fn store(&self) -> Option<&Arc<dyn ResultStore>> {

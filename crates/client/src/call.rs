@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::{
     App, AsyncResult, Error, Result,
     json::{self, Refusal},
-    protocol::{HEADERS, TaskMessage},
+    protocol::{Shape, TaskMessage},
+    publish::publish,
 };
 
 /// The queue of a call that names none (Celery's `task_default_queue`).
@@ -125,7 +126,7 @@ impl Call {
     /// Adds a header of the user's own, which the task finds in `self.request.headers`. The names of the protocol are refused.
     pub fn header<V: Serialize>(mut self, name: impl Into<String>, value: V) -> Self {
         let name = name.into();
-        if HEADERS.contains(&name.as_str()) {
+        if Shape::of(&name).is_some() {
             let problem = format!("`{name}` is a header of the protocol itself");
             self.wrong("header", problem);
             return self;
@@ -164,21 +165,17 @@ impl Call {
     /// Sends it. When this returns, the broker has it, and its result cannot be missed any more.
     ///
     /// # Errors
-    /// [`Error::Argument`] and [`Error::Option`] when it makes no sense, [`Error::Connection`] when the broker or the result backend
-    /// cannot be reached.
+    /// [`Error::Argument`] and [`Error::Option`] when it makes no sense, [`Error::Handler`] and [`Error::Broken`] when a handler of a
+    /// [signal](crate::Signals) says no or has made something of it that no worker takes, [`Error::Connection`] when the broker or the
+    /// result backend cannot be reached.
     pub async fn send(mut self) -> Result<AsyncResult> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
         self.validate()?;
         self.fix_times(Timestamp::now())?;
-        let result = AsyncResult::new(&self.app, &self.task.task, &self.task.id, self.task.ignore_result);
         self.task.reply_to = self.app.reply_to().to_owned();
-        let message = self.task.into_message();
-        result.watch().await?;
-        self.app.transport().publish(&self.queue, &message).await?;
-        tracing::debug!(task = result.task(), id = result.id(), queue = self.queue, "task sent");
-        Ok(result)
+        publish(&self.app, self.queue, self.task).await
     }
 
     fn validate(&self) -> Result<()> {

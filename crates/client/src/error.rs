@@ -72,6 +72,33 @@ pub enum Error {
         problem: String,
     },
 
+    /// A handler of a signal failed.
+    #[error("a handler of {signal} failed for task {task}, which was {}", if *sent { "sent" } else { "not sent" })]
+    Handler {
+        /// The signal.
+        signal: &'static str,
+        /// The task's name.
+        task: String,
+        /// Whether the broker has the task.
+        sent: bool,
+        /// What the handler says.
+        #[source]
+        source: BoxError,
+    },
+
+    /// A handler of `before_task_publish` made a message that workers could not make sense of; nothing was sent.
+    #[error(
+        "a handler of before_task_publish changed {part} of task {task} so that no worker could take it: {problem}"
+    )]
+    Broken {
+        /// The task's name.
+        task: String,
+        /// What was changed, as `headers.eta`.
+        part: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// A server could not be reached.
     #[error("could not {operation} at {url}")]
     Connection {

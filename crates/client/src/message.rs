@@ -49,3 +49,23 @@ impl Default for Properties {
         }
     }
 }
+
+/// The body of a task message, before it is serialised: `[args, kwargs, embed]` (`celery.app.amqp.AMQP.as_task_v2`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskBody {
+    /// The positional arguments.
+    pub args: Vec<Value>,
+    /// The keyword arguments.
+    pub kwargs: Map<String, Value>,
+    /// What comes after the task: `callbacks`, `errbacks`, `chain` and `chord`, each null where there is none.
+    pub embed: Map<String, Value>,
+}
+
+impl TaskBody {
+    /// As JSON.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let Self { args, kwargs, embed } = self;
+        let body = Value::Array(vec![Value::Array(args), Value::Object(kwargs), Value::Object(embed)]);
+        body.to_string().into_bytes()
+    }
+}

@@ -5,31 +5,63 @@ use std::{sync::LazyLock, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::{Message, Properties, repr};
+use crate::{Properties, TaskBody, repr};
 
-/// The headers that the protocol has for itself.
-pub(crate) const HEADERS: [&str; 20] = [
-    "lang",
-    "task",
-    "id",
-    "shadow",
-    "eta",
-    "expires",
-    "group",
-    "group_index",
-    "retries",
-    "timelimit",
-    "root_id",
-    "parent_id",
-    "argsrepr",
-    "kwargsrepr",
-    "origin",
-    "ignore_result",
-    "replaced_task_nesting",
-    "stamped_headers",
-    "stamps",
-    "compression",
+/// The headers that the protocol has for itself, and what can stand in them.
+const HEADERS: [(&str, Shape); 20] = [
+    ("lang", Shape::Text),
+    ("task", Shape::Name),
+    ("id", Shape::Name),
+    ("shadow", Shape::Text),
+    ("eta", Shape::Time),
+    ("expires", Shape::Time),
+    ("group", Shape::Text),
+    ("group_index", Shape::Index),
+    ("retries", Shape::Count),
+    ("timelimit", Shape::Limits),
+    ("root_id", Shape::Text),
+    ("parent_id", Shape::Text),
+    ("argsrepr", Shape::Text),
+    ("kwargsrepr", Shape::Text),
+    ("origin", Shape::Text),
+    ("ignore_result", Shape::Flag),
+    ("replaced_task_nesting", Shape::Count),
+    ("stamped_headers", Shape::Names),
+    ("stamps", Shape::Object),
+    ("compression", Shape::Absent),
 ];
+
+/// What a header of the protocol holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A text that is not empty.
+    Name,
+    /// A text, or null.
+    Text,
+    /// A time with its offset, or null.
+    Time,
+    /// A number from 0 on.
+    Count,
+    /// A number from 0 on, or null.
+    Index,
+    /// The hard and the soft time limit.
+    Limits,
+    /// A boolean.
+    Flag,
+    /// A list of texts, or null.
+    Names,
+    /// An object.
+    Object,
+    /// Nothing: the client has no use for it.
+    Absent,
+}
+
+impl Shape {
+    /// The shape of a header of the protocol; `None` for the user's own.
+    pub(crate) fn of(header: &str) -> Option<Self> {
+        HEADERS.iter().find(|(name, _)| *name == header).map(|(_, shape)| *shape)
+    }
+}
 
 /// Who sends: `gen<pid>@<host>`, as Celery's `anon_nodename`.
 static ORIGIN: LazyLock<String> = LazyLock::new(|| {
@@ -55,9 +87,17 @@ pub(crate) struct TaskMessage {
     pub(crate) headers: Map<String, Value>,
 }
 
+/// A message whose body is not serialised yet.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) headers: Map<String, Value>,
+    pub(crate) properties: Properties,
+    pub(crate) body: TaskBody,
+}
+
 impl TaskMessage {
-    /// The message as a transport carries it.
-    pub(crate) fn into_message(self) -> Message {
+    /// Headers, properties and body.
+    pub(crate) fn into_parts(self) -> Parts {
         let protocol = json!({
             "lang": "rust",
             "task": self.task,
@@ -84,9 +124,8 @@ impl TaskMessage {
         if let Value::Object(protocol) = protocol {
             headers.extend(protocol);
         }
-        let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
-        let body = Value::Array(vec![Value::Array(self.args), Value::Object(self.kwargs), embed]);
-        Message {
+        let embed = ["callbacks", "errbacks", "chain", "chord"].map(|name| (name.to_owned(), Value::Null));
+        Parts {
             headers,
             properties: Properties {
                 correlation_id: Some(self.id),
@@ -95,7 +134,7 @@ impl TaskMessage {
                 expiration: self.expires.map(|(_, after)| after),
                 ..Properties::default()
             },
-            body: body.to_string().into_bytes(),
+            body: TaskBody { args: self.args, kwargs: self.kwargs, embed: Map::from_iter(embed) },
         }
     }
 }
@@ -135,10 +174,10 @@ mod tests {
     }
 
     fn snapshot(message: TaskMessage) -> String {
-        let mut message = message.into_message();
+        let mut message = message.into_parts();
         let origin = message.headers.insert("origin".to_owned(), json!("[origin]"));
         assert_eq!(origin, Some(json!(*ORIGIN)));
-        let body: Value = serde_json::from_slice(&message.body).unwrap();
+        let body: Value = serde_json::from_slice(&message.body.into_bytes()).unwrap();
         format!("headers {:#}\nbody {body}\n{:#?}", Value::Object(message.headers), message.properties)
     }
 
@@ -162,11 +201,11 @@ mod tests {
     fn all_headers_are_the_protocols_own() {
         let mut task = full();
         task.headers.clear();
-        let message = task.into_message();
+        let message = task.into_parts();
         // `compression` is only there where the body is compressed.
         assert_eq!(message.headers.len(), HEADERS.len() - 1);
         for key in message.headers.keys() {
-            assert!(HEADERS.contains(&key.as_str()), "{key}");
+            assert!(Shape::of(key).is_some(), "{key}");
         }
     }
 
@@ -194,7 +233,7 @@ mod tests {
         fn arguments_arrive_as_they_were(args in proptest::collection::vec(json(), 0..4), key in "\\PC{0,4}", value in json()) {
             let kwargs = Map::from_iter([(key, value)]);
             let task = TaskMessage { args: args.clone(), kwargs: kwargs.clone(), ..full() };
-            let body: Value = serde_json::from_slice(&task.into_message().body).unwrap();
+            let body: Value = serde_json::from_slice(&task.into_parts().body.into_bytes()).unwrap();
             prop_assert_eq!(&body[0], &Value::Array(args));
             prop_assert_eq!(&body[1], &Value::Object(kwargs));
         }

@@ -14,5 +14,6 @@ mod nodes;
 mod ping;
 mod queues;
 mod restarts;
+mod signals;
 mod stacks;
 mod worker_logs;

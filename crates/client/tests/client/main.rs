@@ -5,3 +5,4 @@ mod call;
 mod connect;
 mod control;
 mod fake;
+mod signals;
