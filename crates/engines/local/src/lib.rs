@@ -15,6 +15,7 @@ mod network;
 mod process;
 mod programs;
 mod run;
+mod scan;
 mod signals;
 mod translate;
 

@@ -2,28 +2,14 @@
 
 use std::{
     path::{Component, Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
-use regex::{Captures, Regex};
-
-use crate::{address::Address, network::Hosts};
-
-/// A URL: what stands before its host, the host, the port, the rest.
-static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"([A-Za-z][A-Za-z0-9+.-]*://(?:[^/@\s"';]*@)?)([A-Za-z0-9.-]+)(?::([0-9]+))?([^\s"';]*)"#)
-        .ok()
-});
-
-/// An absolute path, behind what may stand before one.
-static PATH: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(^|[\s"'`=:,;(\[{<>|&])(/[A-Za-z0-9_.@%+-][A-Za-z0-9_./@%+-]*)"#).ok());
-
-/// All addresses of the container, as programs write it and as Erlang does.
-static ANY_ADDRESS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b0\.0\.0\.0\b|\{\s*0\s*,\s*0\s*,\s*0\s*,\s*0\s*\}").ok());
-
-static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b[0-9]{1,5}\b").ok());
+use crate::{
+    address::Address,
+    network::Hosts,
+    scan::{self, Url},
+};
 
 /// What stands for a container's paths, addresses, ports and neighbours on the host.
 ///
@@ -59,52 +45,38 @@ impl Translation {
     /// A command's argument, a variable's value, or settings.
     pub(crate) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
-        let mut done = 0;
-        for url in URL.iter().flat_map(|pattern| pattern.captures_iter(text)) {
-            let Some(whole) = url.get(0) else { continue };
-            out.push_str(&self.plain(&text[done..whole.start()]));
+        let mut left = text;
+        while let Some((before, url, behind)) = scan::url(left) {
+            out.push_str(&self.plain(before));
             out.push_str(&self.url(&url));
-            done = whole.end();
+            left = behind;
         }
-        out.push_str(&self.plain(&text[done..]));
+        out.push_str(&self.plain(left));
         out
     }
 
-    fn url(&self, url: &Captures<'_>) -> String {
-        let part = |number| url.get(number).map_or("", |part| part.as_str());
-        let (before, host, port, rest) = (part(1), part(2), part(3), part(4));
-        let target = match host {
+    fn url(&self, url: &Url<'_>) -> String {
+        let Url { before, host, port, rest } = url;
+        let target = match *host {
             "0.0.0.0" => Some(Arc::clone(&self.address)),
             name => self.hosts.find(name),
         };
-        let Some(target) = target else { return part(0).to_owned() };
-        let port = match port.parse() {
-            Ok(port) => format!(":{}", target.port(port)),
-            Err(_) => String::new(),
-        };
-        format!("{before}{}{port}{rest}", target.ip())
+        let Some(target) = target else { return format!("{before}{host}{}{rest}", with_colon(*port)) };
+        let moved = port.and_then(|port| port.parse().ok()).map(|port| target.port(port).to_string());
+        format!("{before}{}{}{rest}", target.ip(), with_colon(moved.as_deref().or(*port)))
     }
 
     /// Text without a URL in it.
     fn plain(&self, text: &str) -> String {
-        let text = replace(&PATH, text, |found| {
-            let path = &found[2];
-            let own = self.lookup(path).map(|own| own.to_string_lossy().into_owned());
-            format!("{}{}", &found[1], own.as_deref().unwrap_or(path))
-        });
-        let text = replace(&ANY_ADDRESS, &text, |found| {
-            let ip = self.address.ip().to_string();
-            if found[0].starts_with('{') { format!("{{{}}}", ip.replace('.', ",")) } else { ip }
-        });
+        let text =
+            scan::replace_paths(text, |path| self.lookup(path).map(|own| own.to_string_lossy().into_owned()));
+        let ip = self.address.ip().to_string();
+        let text = scan::replace_any_address(&text, &ip, &format!("{{{}}}", ip.replace('.', ",")));
         let moved: Vec<(u16, u16)> = self.address.moved().collect();
         if moved.is_empty() {
             return text;
         }
-        replace(&NUMBER, &text, |found| {
-            let number = found[0].parse().ok();
-            let other = moved.iter().find(|(from, _)| Some(*from) == number);
-            other.map_or_else(|| found[0].to_owned(), |(_, to)| to.to_string())
-        })
+        scan::replace_ports(&text, |port| moved.iter().find(|(from, _)| *from == port).map(|(_, to)| *to))
     }
 
     /// The file that a path means, where it is the container's own.
@@ -116,11 +88,8 @@ impl Translation {
     }
 }
 
-fn replace(pattern: &LazyLock<Option<Regex>>, text: &str, with: impl Fn(&Captures<'_>) -> String) -> String {
-    match &**pattern {
-        Some(pattern) => pattern.replace_all(text, with).into_owned(),
-        None => text.to_owned(),
-    }
+fn with_colon(port: Option<&str>) -> String {
+    port.map(|port| format!(":{port}")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@ use std::{
     process::Command,
 };
 
-use regex::Regex;
 use sha2::{Digest, Sha256};
 use testcelery_api::{BoxError, Program};
 
 use super::{Installed, Sources, find, tool};
-use crate::cache;
+use crate::{cache, scan};
 
 /// Where in the cache.
 const KIND: &str = "debian";
@@ -218,7 +217,7 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
             relocate(tree, &path)?;
         } else if kind.is_file() && path.metadata()?.len() <= LARGEST_SCRIPT && find::is_script(&path)? {
             let text = fs::read_to_string(&path).unwrap_or_default();
-            let corrected = correct(tree, &text)?;
+            let corrected = correct(tree, &text);
             if corrected != text {
                 let mode = path.metadata()?.permissions().mode();
                 fs::write(&path, corrected)?;
@@ -229,19 +228,12 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn correct(tree: &Path, text: &str) -> Result<String, BoxError> {
-    // `$` and `}` stand before paths that a script puts together by itself.
-    let path = Regex::new(r#"(^|[\s"'`=:;(])(/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*)"#)?;
-    let corrected = path.replace_all(text, |found: &regex::Captures<'_>| {
-        let path = Path::new(&found[2]);
-        let own = tree.join(path.strip_prefix("/").unwrap_or(path));
-        if own.exists() && !path.exists() {
-            format!("{}{}", &found[1], own.display())
-        } else {
-            found[0].to_owned()
-        }
-    });
-    Ok(corrected.into_owned())
+fn correct(tree: &Path, text: &str) -> String {
+    // Paths that a script puts together by itself begin with something else.
+    scan::replace_paths(text, |path| {
+        let own = tree.join(path.trim_start_matches('/'));
+        (own.exists() && !Path::new(path).exists()).then(|| own.to_string_lossy().into_owned())
+    })
 }
 
 #[cfg(test)]
@@ -274,7 +266,7 @@ mod tests {
         let text = "#!/bin/sh\nROOTDIR=/opt/nowhere-else\nexec \"$ROOTDIR\"/bin/x /usr/bin \"/opt/nowhere-else/bin\"\n";
         let root = tree.display();
         assert_eq!(
-            correct(tree, text).unwrap(),
+            correct(tree, text),
             format!(
                 "#!/bin/sh\nROOTDIR={root}/opt/nowhere-else\nexec \"$ROOTDIR\"/bin/x /usr/bin \"{root}/opt/nowhere-else/bin\"\n"
             )

@@ -1,0 +1,164 @@
+//! What in a text is a URL, a path, an address or a number.
+//!
+//! By hand and not with patterns of `regex`: those take several milliseconds to be compiled in a program that is not optimised, as most test
+//! programs are, and each process would pay for it before its first container starts.
+
+use std::ops::Range;
+
+/// A URL in a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Url<'a> {
+    /// The scheme, and who asks where that is told: `redis://:password@`.
+    pub(crate) before: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) port: Option<&'a str>,
+    /// Up to the next blank, quote or semicolon.
+    pub(crate) rest: &'a str,
+}
+
+/// The first URL of a text, with what stands before and behind it.
+pub(crate) fn url(text: &str) -> Option<(&str, Url<'_>, &str)> {
+    for (colon, separator) in text.match_indices("://") {
+        let head = &text[..colon];
+        let scheme = &head[head.trim_end_matches(is_scheme).len()..];
+        let scheme = scheme.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+        let start = colon - scheme.len();
+        let authority = colon + separator.len();
+        // Without a host behind the `@`, what stands before it is the host.
+        let user = taken(&text[authority..], |c| !ends_url(c) && c != '/' && c != '@').len();
+        let user = text[authority + user..].starts_with('@').then_some(authority + user + 1);
+        for host_at in user.into_iter().chain([authority]) {
+            let host = taken(&text[host_at..], |c| c.is_ascii_alphanumeric() || ['.', '-'].contains(&c));
+            if scheme.is_empty() || host.is_empty() {
+                continue;
+            }
+            let behind = &text[host_at + host.len()..];
+            let port = behind.strip_prefix(':').map(|behind| taken(behind, |c| c.is_ascii_digit()));
+            let port = port.filter(|port| !port.is_empty());
+            let behind = &behind[port.map_or(0, |port| 1 + port.len())..];
+            let rest = taken(behind, |c| !ends_url(c));
+            let found = Url { before: &text[start..host_at], host, port, rest };
+            return Some((&text[..start], found, &behind[rest.len()..]));
+        }
+    }
+    None
+}
+
+fn is_scheme(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ['+', '.', '-'].contains(&c)
+}
+
+fn ends_url(c: char) -> bool {
+    c.is_whitespace() || ['"', '\'', ';'].contains(&c)
+}
+
+/// A text with something else for each absolute path, where there is something else for it.
+pub(crate) fn replace_paths(text: &str, with: impl Fn(&str) -> Option<String>) -> String {
+    let stands_before = |c: char| c.is_whitespace() || "\"'`=:,;([{<>|&".contains(c);
+    let found = text.match_indices('/').filter_map(|(start, _)| {
+        let is_absolute = text[..start].chars().next_back().is_none_or(stands_before);
+        let more = taken(&text[start + 1..], is_path);
+        (is_absolute && !more.is_empty() && !more.starts_with('/')).then(|| start..start + 1 + more.len())
+    });
+    replace(text, found, |path| with(path).unwrap_or_else(|| path.to_owned()))
+}
+
+fn is_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_./@%+-".contains(c)
+}
+
+/// A text with something else for each `0.0.0.0`, and for what stands for it in Erlang: `{0,0,0,0}`.
+pub(crate) fn replace_any_address(text: &str, with: &str, in_erlang: &str) -> String {
+    let found = text.match_indices("0.0.0.0").map(|(start, found)| start..start + found.len());
+    let text = replace(text, found.filter(|range| stands_alone(text, range)), |_| with.to_owned());
+    let tuples = text.match_indices('{').filter_map(|(start, _)| {
+        let (inside, _) = text[start + 1..].split_once('}')?;
+        inside.split(',').map(str::trim).eq(["0"; 4]).then(|| start..start + inside.len() + 2)
+    });
+    replace(&text, tuples, |_| in_erlang.to_owned())
+}
+
+/// A text with something else for each number that may be a port, where there is something else for it.
+pub(crate) fn replace_ports(text: &str, with: impl Fn(u16) -> Option<u16>) -> String {
+    let digits = |start: usize| start..start + taken(&text[start..], |c| c.is_ascii_digit()).len();
+    let found = text.match_indices(|c: char| c.is_ascii_digit()).map(|(start, _)| digits(start));
+    replace(text, found.filter(|range| stands_alone(text, range)), |number| {
+        let other = number.parse().ok().and_then(&with);
+        other.map_or_else(|| number.to_owned(), |other| other.to_string())
+    })
+}
+
+/// Whether it is no part of a longer word or number.
+fn stands_alone(text: &str, range: &Range<usize>) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    !text[..range.start].ends_with(is_word) && !text[range.end..].starts_with(is_word)
+}
+
+/// The beginning of a text, as long as its characters are of a kind.
+fn taken(text: &str, is_it: impl Fn(char) -> bool) -> &str {
+    &text[..text.find(|c| !is_it(c)).unwrap_or(text.len())]
+}
+
+/// A text with something else in some places. A place that begins in the one before is none.
+fn replace(text: &str, places: impl Iterator<Item = Range<usize>>, with: impl Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for Range { start, end } in places.filter(|place| !place.is_empty()) {
+        if start >= done {
+            out.push_str(&text[done..start]);
+            out.push_str(&with(&text[start..end]));
+            done = end;
+        }
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Option<[&str; 4]> {
+        url(text).map(|(_, url, _)| [url.before, url.host, url.port.unwrap_or(""), url.rest])
+    }
+
+    #[test]
+    fn urls_have_parts() {
+        for (text, seen) in [
+            ("x=redis://:pw@broker:6379/0; y", ["redis://:pw@", "broker", "6379", "/0"]),
+            ("amqp://u:p@h//", ["amqp://u:p@", "h", "", "//"]),
+            ("'cache+memcached://h:11211/'", ["cache+memcached://", "h", "11211", "/"]),
+            ("9http://h?x=1", ["http://", "h", "", "?x=1"]),
+            ("sqs://user@", ["sqs://", "user", "", "@"]),
+            (":// http://h:x", ["http://", "h", "", ":x"]),
+        ] {
+            assert_eq!(parts(text), Some(seen), "{text}");
+        }
+        for text in ["", "://host", "redis://", "redis:// host", "a/b", "redis://:p@/0"] {
+            assert_eq!(parts(text), None, "{text}");
+        }
+        let (before, found, behind) = url("a redis://h/1 b").unwrap();
+        assert_eq!((before, found.host, behind), ("a ", "h", " b"));
+    }
+
+    #[test]
+    fn paths_begin_where_a_word_does() {
+        let seen = replace_paths("/a b/c \"/d/e\" x=/f: //g >/h-1@%+/ /", |path| Some(format!("<{path}>")));
+        assert_eq!(seen, "</a> b/c \"</d/e>\" x=</f>: //g ></h-1@%+/> /");
+        assert_eq!(replace_paths("/ä /b", |_| None), "/ä /b");
+    }
+
+    #[test]
+    fn all_addresses_stand_alone() {
+        let seen =
+            replace_any_address("0.0.0.0:1 10.0.0.0 x0.0.0.0 {0, 0,0 ,0} {0,0,0} {{0,0,0,0},1}", "A", "{E}");
+        assert_eq!(seen, "A:1 10.0.0.0 x0.0.0.0 {E} {0,0,0} {{E},1}");
+    }
+
+    #[test]
+    fn ports_stand_alone() {
+        let seen =
+            replace_ports("80 180 a80 80,x=80: 80.0 800000000080 é80", |port| (port == 80).then_some(9));
+        assert_eq!(seen, "9 180 a80 9,x=9: 9.0 800000000080 é80");
+    }
+}
