@@ -80,7 +80,7 @@ impl Inner {
         if let Some(run) = self.run.get() {
             return Ok(run);
         }
-        if let Err(error) = leftovers::remove(&Filter::DeadOwner) {
+        if let Err(error) = leftovers::remove_runs(&Filter::DeadOwner) {
             tracing::warn!(%error, "what a killed run has left stays");
         }
         let run = Run::begin()?;

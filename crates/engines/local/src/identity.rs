@@ -1,6 +1,10 @@
 //! One process: which it is, and signals that reach no other.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use rustix::process::{Pid, Signal};
 use testcelery_api::start_time;
@@ -70,7 +74,7 @@ fn send(pid: Pid, signal: Signal, _: impl Fn() -> bool) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Stat {
     /// One letter: `T` for stopped, `Z` for a zombie.
-    pub(crate) state: String,
+    pub(crate) state: char,
     pub(crate) parent: u32,
     pub(crate) group: u32,
     pub(crate) start: u64,
@@ -79,14 +83,18 @@ pub(crate) struct Stat {
 impl Stat {
     /// `None` where there is no such process, and on a system without `/proc`.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The kernel gives all of it at once. Every look reads this of every process, so that more calls than needed would be felt.
+        let mut buffer = [0; 1024];
+        let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut buffer).ok()?;
+        let stat = &buffer[..length];
         // The second field is the program's name in parentheses and may hold anything: count from behind the last one.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
+        let mut fields = std::str::from_utf8(&stat[behind..]).ok()?.split_ascii_whitespace();
         Some(Self {
-            state: (*fields.first()?).to_owned(),
-            parent: fields.get(1)?.parse().ok()?,
-            group: fields.get(2)?.parse().ok()?,
-            start: fields.get(19)?.parse().ok()?,
+            state: fields.next()?.chars().next()?,
+            parent: fields.next()?.parse().ok()?,
+            group: fields.next()?.parse().ok()?,
+            start: fields.nth(16)?.parse().ok()?,
         })
     }
 }

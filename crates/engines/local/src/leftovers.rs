@@ -46,16 +46,22 @@ fn strays(filter: &Filter) -> Vec<(Process, Leftover)> {
 
 /// Kills and removes them. Returns what it removed.
 pub(crate) fn remove(filter: &Filter) -> io::Result<Vec<Leftover>> {
+    let mut removed = remove_runs(filter)?;
+    for (process, leftover) in strays(filter) {
+        process.signal(Signal::KILL)?;
+        removed.push(leftover);
+    }
+    Ok(removed)
+}
+
+/// As [`remove`], but for processes whose folder is gone: looking for those means to look at every process.
+pub(crate) fn remove_runs(filter: &Filter) -> io::Result<Vec<Leftover>> {
     let mut removed = Vec::new();
     for Found { leftover, folder } in find(filter)? {
         if leftover.kind == CONTAINER {
             members::kill(&leftover.name, Process::noted(&folder.join(NOTE)))?;
         }
         remove_folder(&folder)?;
-        removed.push(leftover);
-    }
-    for (process, leftover) in strays(filter) {
-        process.signal(Signal::KILL)?;
         removed.push(leftover);
     }
     // Gone with the last run, unless there is another one.

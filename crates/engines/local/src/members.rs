@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process_group},
+};
 use testcelery_api::CONTAINER_VARIABLE;
 
 use crate::identity::{Environment, Process, Stat};
@@ -65,7 +68,7 @@ fn table(since: u64) -> impl Iterator<Item = (Process, Stat)> {
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let all = numbers.filter(move |pid| *pid != own).filter_map(|pid| Some((pid, Stat::of(pid)?)));
-    let live = all.filter(move |(_, stat)| !["Z", "X"].contains(&&*stat.state) && stat.start >= since);
+    let live = all.filter(move |(_, stat)| !['Z', 'X'].contains(&stat.state) && stat.start >= since);
     live.map(|(pid, stat)| (Process { pid, start: stat.start }, stat))
 }
 
@@ -96,6 +99,39 @@ pub(crate) fn working_below(base: &Path) -> Vec<(Process, String)> {
     table(0).filter_map(below).collect()
 }
 
+/// Kills the main process with its group and its descendants: what can be found without a look at every process. Its number has to be its
+/// own for as long as this takes.
+pub(crate) fn strike(main: Process) -> io::Result<()> {
+    let mut family = vec![main];
+    let mut known = 0;
+    while let Some(parent) = family.get(known).copied() {
+        family.extend(children(parent));
+        known += 1;
+    }
+    // The main process last: until then all of the others are its descendants.
+    family.into_iter().rev().try_for_each(|process| process.signal(Signal::KILL))?;
+    match i32::try_from(main.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .map(|group| kill_process_group(group, Signal::KILL))
+    {
+        None | Some(Ok(()) | Err(Errno::SRCH)) => Ok(()),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+/// The children of a process, of all its threads. A kernel without the list (`CONFIG_PROC_CHILDREN`) tells none.
+fn children(parent: Process) -> Vec<Process> {
+    let threads = fs::read_dir(format!("/proc/{}/task", parent.pid)).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let children = lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>());
+    let children = children.filter_map(|pid| Some((pid, Stat::of(pid)?)));
+    // Unless the number went to another one meanwhile.
+    let children = children.filter(|(_, stat)| stat.parent == parent.pid && stat.start >= parent.start);
+    children.map(|(pid, stat)| Process { pid, start: stat.start }).collect()
+}
+
 /// Kills all of them, however fast they fork.
 ///
 /// # Errors
@@ -116,7 +152,7 @@ pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
     each(container, main, |row| {
         // One that waits in the kernel (D) for a child that is frozen before its `exec`, as a shell does after `vfork`, does not come to
         // stop itself, and does not run either.
-        let is_frozen = row.stat.state == "T" || (row.stat.state == "D" && told.contains(&row.process));
+        let is_frozen = row.stat.state == 'T' || (row.stat.state == 'D' && told.contains(&row.process));
         if !is_frozen {
             row.process.signal(Signal::STOP)?;
             told.push(row.process);

@@ -5,14 +5,18 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::PathBuf,
     process::{Child, Command, ExitStatus as ProcessStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use testcelery_api::{ContainerState, ExitStatus, Logs, Stream};
 
-use crate::{identity::Process, members};
+use crate::{identity::Process, members, programs::is_program};
+
+/// How long who kills a container waits for the end of its main process: longer than who follows it looks for the rest.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a program is to be started.
 #[derive(Debug, Clone)]
@@ -23,32 +27,38 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// The command, in a process group of its own so that Ctrl-C goes to the test alone.
-    pub(crate) fn command(&self) -> io::Result<Command> {
+    /// Starts it, in a process group of its own so that Ctrl-C goes to the test alone.
+    ///
+    /// # Errors
+    /// What is wrong, to who wrote the command.
+    fn spawn(&self) -> io::Result<Child> {
         let Some((program, args)) = self.command.split_first() else {
             return Err(io::Error::other("the command is empty"));
         };
-        let mut command = Command::new(program);
-        command.args(args).env_clear().envs(self.env.iter().map(|(key, value)| (key, value)));
+        // By its whole path: the standard library has a way to start that one which does not copy this process first.
+        let mut command = Command::new(self.find(program)?);
+        command.arg0(program).args(args).env_clear().envs(self.env.iter().map(|(key, value)| (key, value)));
         command.current_dir(&self.folder).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(command)
-    }
-
-    /// What a failed start means to who wrote the command.
-    pub(crate) fn explain(&self, error: &io::Error) -> io::Error {
-        let program = self.command.first().map_or("", String::as_str);
-        if error.kind() == io::ErrorKind::NotFound && !self.folder.is_dir() {
-            return io::Error::new(
+        command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if !self.folder.is_dir() => io::Error::new(
                 error.kind(),
                 format!("the working folder {} is not there", self.folder.display()),
-            );
+            ),
+            kind => io::Error::new(kind, format!("`{program}`: {error}")),
+        })
+    }
+
+    /// Where a program is: on the `PATH` that it will have itself, unless it is named with a folder.
+    fn find(&self, program: &str) -> io::Result<PathBuf> {
+        if program.contains('/') {
+            return Ok(PathBuf::from(program));
         }
-        if error.kind() == io::ErrorKind::NotFound {
-            let path = self.env.iter().rev().find(|(key, _)| key == "PATH").map_or("", |(_, value)| value);
-            return io::Error::new(error.kind(), format!("there is no program `{program}` in {path}"));
-        }
-        io::Error::new(error.kind(), format!("`{program}`: {error}"))
+        let path = self.env.iter().rev().find(|(key, _)| key == "PATH").map_or("", |(_, value)| value);
+        let found =
+            std::env::split_paths(path).map(|folder| folder.join(program)).find(|path| is_program(path));
+        let missing = || format!("there is no program `{program}` in {path}");
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing()))
     }
 }
 
@@ -61,6 +71,8 @@ pub(crate) struct Main {
     /// Where its process is noted, for those who come after us.
     note: PathBuf,
     phase: Mutex<Phase>,
+    /// Told when all processes have ended.
+    over: Condvar,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +82,30 @@ enum Phase {
         main: Process,
         is_paused: bool,
     },
-    /// It has ended, and its log is not complete yet.
+    /// It has ended, and the rest of the container is being killed.
     Ending {
         main: Process,
+    },
+    /// All processes have ended, unless some did not obey. The log is not complete yet.
+    Over {
+        is_clean: bool,
     },
     Exited(ExitStatus),
 }
 
+impl Phase {
+    /// The main process, as long as there are processes.
+    fn main(self) -> Option<Process> {
+        match self {
+            Self::Running { main, .. } | Self::Ending { main } => Some(main),
+            Self::Created | Self::Over { .. } | Self::Exited(_) => None,
+        }
+    }
+}
+
 impl Main {
     pub(crate) fn new(id: String, logs: Logs, note: PathBuf) -> Self {
-        Self { id, logs, note, phase: Mutex::new(Phase::Created) }
+        Self { id, logs, note, phase: Mutex::new(Phase::Created), over: Condvar::new() }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -90,7 +116,7 @@ impl Main {
         match *self.phase() {
             Phase::Created => ContainerState::Created,
             Phase::Running { is_paused: true, .. } => ContainerState::Paused,
-            Phase::Running { .. } | Phase::Ending { .. } => ContainerState::Running,
+            Phase::Running { .. } | Phase::Ending { .. } | Phase::Over { .. } => ContainerState::Running,
             Phase::Exited(status) => ContainerState::Exited(status),
         }
     }
@@ -103,21 +129,20 @@ impl Main {
                 return Err(io::Error::other("it is paused; unpause it instead"));
             }
             Phase::Running { .. } => return Ok(()),
-            Phase::Ending { .. } => {
+            Phase::Ending { .. } | Phase::Over { .. } => {
                 return Err(io::Error::other("it is just ending; wait for its end first"));
             }
             Phase::Exited(ExitStatus::Gone) => return Err(io::Error::other("it was removed")),
             Phase::Created | Phase::Exited(_) => {}
         }
-        let mut command = launch.command()?;
         self.logs.begin_run();
-        let mut child = match command.spawn() {
+        let mut child = match launch.spawn() {
             Ok(child) => child,
             Err(error) => {
                 // As Docker has it: 127 for a program that is not there.
                 *phase = Phase::Exited(ExitStatus::Code(127));
                 self.logs.end_run(ExitStatus::Code(127));
-                return Err(launch.explain(&error));
+                return Err(error);
             }
         };
         let main = Process::of(child.id());
@@ -153,9 +178,12 @@ impl Main {
             while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == rustix::io::Errno::INTR) {}
         }
         *self.phase() = Phase::Ending { main };
-        if let Err(error) = members::kill(&self.id, Some(main)) {
+        let killed = members::kill(&self.id, Some(main));
+        if let Err(error) = &killed {
             tracing::warn!(container = self.id, %error, "processes of a container that has ended stay");
         }
+        *self.phase() = Phase::Over { is_clean: killed.is_ok() };
+        self.over.notify_all();
         child.wait().map_or(ExitStatus::Gone, |status| ExitStatus::Code(code(status)))
     }
 
@@ -164,7 +192,7 @@ impl Main {
         match &mut *self.phase() {
             Phase::Running { main, is_paused } => act(*main, is_paused),
             Phase::Created => Err(io::Error::other("it has not been started")),
-            Phase::Ending { .. } => Err(io::Error::other("it has ended")),
+            Phase::Ending { .. } | Phase::Over { .. } => Err(io::Error::other("it has ended")),
             Phase::Exited(status) => Err(io::Error::other(format!("it {status}"))),
         }
     }
@@ -201,7 +229,7 @@ impl Main {
             if *is_paused {
                 return Err(io::Error::other("it is paused"));
             }
-            launch.command()?.spawn().map_err(|error| launch.explain(&error))
+            launch.spawn()
         })
     }
 
@@ -213,20 +241,27 @@ impl Main {
         }
     }
 
-    /// Kills everything of the container. Its end is told by the log.
+    /// Kills everything of the container, and blocks until it is dead. Its end is told by the log.
     pub(crate) fn kill_all(&self) -> io::Result<()> {
-        let main = match *self.phase() {
-            Phase::Running { main, .. } | Phase::Ending { main } => main,
-            // Everything of an earlier run went with its main process.
-            Phase::Created | Phase::Exited(_) => return Ok(()),
-        };
-        // All at once, while the main process still tells which group is its own.
-        members::kill(&self.id, Some(main))
+        let phase = self.phase();
+        // Everything of an earlier run went with its main process.
+        let Some(main) = phase.main() else { return Ok(()) };
+        // At once, and while its number is its own. Who follows the main process then looks for what is left.
+        members::strike(main)?;
+        let lives = |phase: &mut Phase| phase.main() == Some(main);
+        let waited = self.over.wait_timeout_while(phase, PATIENCE, lives);
+        let (phase, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_clean = *phase != Phase::Over { is_clean: false };
+        drop(phase);
+        if waited.timed_out() {
+            return Err(io::Error::other(format!("process {} does not obey", main.pid)));
+        }
+        if is_clean { Ok(()) } else { members::kill(&self.id, None) }
     }
 
     /// Whether there is an end to wait for.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(*self.phase(), Phase::Running { .. } | Phase::Ending { .. })
+        !matches!(*self.phase(), Phase::Created | Phase::Exited(_))
     }
 
     /// It was removed.

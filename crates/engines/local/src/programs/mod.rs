@@ -16,6 +16,7 @@ use std::{
 use testcelery_api::{BoxError, Error, Program, Result, SoftwareSource};
 use tokio::sync::OnceCell;
 
+pub(crate) use self::find::is_program;
 use crate::cache;
 
 /// What the names of variables with an explicit path begin with: `TESTCELERY_REDIS_SERVER`, `TESTCELERY_PYTHON`.

@@ -86,7 +86,7 @@ fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathB
         }
     }
     // A stable sort keeps the order otherwise.
-    found.sort_by_key(|path| find::is_script(path).unwrap_or(false));
+    found.sort_by_cached_key(|path| find::is_script(path).unwrap_or(false));
     Ok(found)
 }
 
