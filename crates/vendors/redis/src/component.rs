@@ -1,15 +1,11 @@
 //! The recipe for a Redis server.
 
-use std::{sync::Arc, time::Duration};
-
-use async_trait::async_trait;
-use fred::interfaces::ClientLike;
 use testcelery_api::{
-    BackendComponent, BackendPlan, BoxError, BrokerComponent, BrokerPlan, Component, ConnectionUrl,
-    Container, ContainerSpec, Image, PlanContext, Probe, Program, Result, Secret, Software, Wait, Wheel,
+    BackendComponent, BackendPlan, BrokerComponent, BrokerPlan, Component, ConnectionUrl, ContainerSpec,
+    Image, PlanContext, Program, Result, Secret, Software, Wait, Wheel,
 };
 
-use crate::{RedisNode, config, link::Link};
+use crate::{RedisNode, config, probe::Ping};
 
 /// The image that a [`Redis`] runs unless it is told another one.
 pub const DEFAULT_IMAGE: &str = "redis:8.2.3";
@@ -22,9 +18,6 @@ pub(crate) const KIND: &str = "redis";
 
 /// The port inside the container.
 pub(crate) const PORT: u16 = 6379;
-
-/// How long the server may take to answer the `PING` of the readiness probe before it is asked again.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A Redis server, as broker or as result backend.
 ///
@@ -141,27 +134,6 @@ impl BackendComponent for Redis {
         let plan =
             BackendPlan::new(self.spec(&context.name), move |container| RedisNode::new(container, node_url));
         Ok(plan.url(url))
-    }
-}
-
-/// Asks the server through its published port, with the password and in the database that the tests use.
-#[derive(Debug)]
-struct Ping {
-    url: ConnectionUrl,
-}
-
-#[async_trait]
-impl Probe for Ping {
-    fn description(&self) -> String {
-        "the answer to a Redis PING".to_owned()
-    }
-
-    async fn probe(&self, container: &dyn Container) -> Result<(), BoxError> {
-        let endpoint = container.endpoint(PORT)?;
-        let url = self.url.clone().at(endpoint.host, endpoint.host_port);
-        let link = Arc::new(Link::open(&url, PROBE_TIMEOUT).await?);
-        let () = link.client().ping(None).await?;
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod envelope;
 mod inbox;
 mod link;
 mod node;
+mod probe;
 mod server;
 mod store;
 mod subscriber;
