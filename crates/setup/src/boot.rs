@@ -159,6 +159,8 @@ async fn boot_nodes(
     let services = async {
         let (brokers, backends) = try_join(brokers, backends).await?;
         services_ready.send_replace(true);
+        // Workers are told before the app connects, which keeps this task busy for a while.
+        tokio::task::yield_now().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
         let app = connect(builder, &brokers, &backends, Arc::clone(&app_logs)).await?;
         Ok((app, brokers, backends))
@@ -256,22 +258,21 @@ impl Yard<'_> {
     ) -> Result<Arc<N>> {
         let go = spec.go.clone();
         let services_ready = services_ready.wait_for(|ready| *ready);
-        // It boots by itself from here on, importing what it needs, whether or not it is told to go meanwhile.
-        let (container, started) = if let Some(go) = go {
+        let container = if let Some(go) = go {
             let container = self.start(spec).await?;
-            let started = Instant::now();
             tokio::select! {
                 _ = services_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
-            (container, started)
+            container
         } else {
             // The sender outlives this future: both belong to one boot.
             let _ = services_ready.await;
-            (self.start(spec).await?, Instant::now())
+            self.start(spec).await?
         };
-        self.until_ready(container.as_ref(), started).await?;
+        // Its boot counts from here on. What it imported before it was told to go hides none of what is done meanwhile.
+        self.until_ready(container.as_ref(), Instant::now()).await?;
         Ok(make(container))
     }
 }
