@@ -237,8 +237,8 @@ fn print(runs: usize, all: &[Compared]) {
     ));
     ui::line(
         "test: boot, body and teardown; process: from its start to its end; ours in cargo's test profile, with our default worker, which\n\
-         leaves out mingle; the peer's worker is plain celery, in Docker; own work: boot and teardown without the time in which any container\n\
-         boots by itself",
+         leaves out mingle; the peer's worker is plain celery, in Docker; own work: boot and teardown without the time in which a server boots\n\
+         by itself from its start on, or a worker from the moment on that it is told to go",
     );
     ui::line(format_args!(
         "\n{:WIDTH$}  {:>22}  {:>22}  {:>6}",
