@@ -2,10 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, TryLockError},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    os::unix::net::UnixDatagram,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -29,10 +28,12 @@ const SPARES: u32 = 4;
 /// How many addresses are tried before giving up.
 const ATTEMPTS: u32 = 256;
 
-/// Gives out addresses. Nobody else has one as long as it is held: a lock file is held with it, which a process that ends lets go.
+/// Gives out addresses. Nobody else has one as long as it is held: a name of the kernel's is held with it, which goes with its process.
+///
+/// The name is that of a Unix socket without a file (`unix(7)`, abstract). It does what a lock file would do, and leaves no file behind.
+/// All who share the loopback addresses, those of one network namespace, see the same names, whatever their folders and users are.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    folder: PathBuf,
     user: u8,
     next: AtomicU32,
     single: bool,
@@ -44,23 +45,24 @@ pub(crate) struct Address {
     ip: Ipv4Addr,
     ports: BTreeMap<u16, u16>,
     spare: Vec<u16>,
-    _lock: Option<File>,
+    _lock: Option<UnixDatagram>,
 }
 
 impl Addresses {
-    /// With lock files in a folder that lasts. Processes of one user begin at different places; where two users meet, ports decide.
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    /// Processes and users begin at different places, so that they seldom meet.
+    pub(crate) fn new() -> Self {
         let user = u8::try_from(rustix::process::getuid().as_raw() % USERS).unwrap_or(0);
-        // 127.0.0.2 is an address like any other on Linux and Windows; macOS has 127.0.0.1 alone.
-        let single = TcpListener::bind((Ipv4Addr::new(NET, 0, 0, 2), 0)).is_err();
+        // 127.0.0.2 is an address like any other on Linux; macOS has 127.0.0.1 alone.
+        let single =
+            !cfg!(target_os = "linux") || TcpListener::bind((Ipv4Addr::new(NET, 0, 0, 2), 0)).is_err();
         let next = AtomicU32::new(std::process::id().wrapping_mul(67) % ADDRESSES);
-        Self { folder, user: FIRST_USER + user, next, single }
+        Self { user: FIRST_USER + user, next, single }
     }
 
     /// As on a system that has 127.0.0.1 alone.
     #[cfg(test)]
-    fn single(folder: PathBuf) -> Self {
-        Self { single: true, ..Self::new(folder) }
+    fn single() -> Self {
+        Self { single: true, ..Self::new() }
     }
 
     /// An address where these ports are free, and some more ports that are free on 127.0.0.1 and `::1` as well.
@@ -68,14 +70,12 @@ impl Addresses {
         if self.single {
             return Address::on_the_only_one(ports, spare).map_err(failed("find free ports on", "127.0.0.1"));
         }
-        std::fs::create_dir_all(&self.folder)
-            .map_err(failed("create folder", self.folder.display().to_string()))?;
         let mut busy = None;
         for _ in 0..ATTEMPTS {
             let number = self.next.fetch_add(1, Ordering::Relaxed) % ADDRESSES;
             let [_, _, high, low] = number.to_be_bytes();
             let ip = Ipv4Addr::new(NET, self.user, high, low.max(1));
-            let Some(lock) = lock(&self.folder, ip).map_err(failed("lock address", ip.to_string()))? else {
+            let Some(lock) = lock(ip).map_err(failed("lock address", ip.to_string()))? else {
                 continue;
             };
             let first = FIRST_SPARE + number * SPARES;
@@ -150,13 +150,22 @@ impl Address {
 }
 
 /// Takes the lock of an address; `None` where somebody has it.
-fn lock(folder: &Path, ip: Ipv4Addr) -> io::Result<Option<File>> {
-    let file = File::options().create(true).truncate(false).write(true).open(folder.join(ip.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+#[cfg(target_os = "linux")]
+fn lock(ip: Ipv4Addr) -> io::Result<Option<UnixDatagram>> {
+    use std::os::{linux::net::SocketAddrExt as _, unix::net::SocketAddr};
+
+    let name = SocketAddr::from_abstract_name(format!("testcelery-{ip}"))?;
+    match UnixDatagram::bind_addr(&name) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Nobody has more than one address there.
+#[cfg(not(target_os = "linux"))]
+fn lock(_: Ipv4Addr) -> io::Result<Option<UnixDatagram>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Whether a port is free on every address that a spare one is used on.
@@ -184,9 +193,8 @@ mod tests {
 
     #[test]
     fn everyone_has_another_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let one = Addresses::new(folder.path().into());
-        let other = Addresses::new(folder.path().into());
+        let one = Addresses::new();
+        let other = Addresses::new();
         let taken: Vec<Address> =
             [&one, &other, &one, &other].iter().map(|all| all.take(&[6379], 2).unwrap()).collect();
         let ips: BTreeSet<Ipv4Addr> = taken.iter().map(Address::ip).collect();
@@ -195,10 +203,20 @@ mod tests {
         assert!(taken.iter().all(|address| address.port(6379) == 6379 && address.ip().is_loopback()));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_lock_is_free_again_when_it_is_dropped() {
+        // An address that no other test has: 127 and the number of this process.
+        let ip = Ipv4Addr::from(std::process::id() | 127 << 24);
+        let held = lock(ip).unwrap();
+        assert!(held.is_some() && lock(ip).unwrap().is_none());
+        drop(held);
+        assert!(lock(ip).unwrap().is_some());
+    }
+
     #[test]
     fn an_address_where_something_listens_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let addresses = Addresses::new(folder.path().into());
+        let addresses = Addresses::new();
         let first = addresses.take(&[], 0).unwrap().ip();
         let _busy = TcpListener::bind((first, 18_888)).unwrap();
         addresses.next.fetch_sub(1, Ordering::Relaxed);
@@ -207,18 +225,16 @@ mod tests {
 
     #[test]
     fn a_port_that_is_taken_everywhere_is_named() {
-        let folder = tempfile::tempdir().unwrap();
         let busy = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = busy.local_addr().unwrap().port();
-        let error = Addresses::new(folder.path().into()).take(&[port], 0).unwrap_err();
+        let error = Addresses::new().take(&[port], 0).unwrap_err();
         let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
         assert!(text.contains(&format!("listens on port {port} of all addresses")), "{text}");
     }
 
     #[test]
     fn one_address_for_all_takes_random_ports() {
-        let folder = tempfile::tempdir().unwrap();
-        let address = Addresses::single(folder.path().into()).take(&[6379, 6380], 1).unwrap();
+        let address = Addresses::single().take(&[6379, 6380], 1).unwrap();
         assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
         let ports: BTreeSet<u16> = [address.port(6379), address.port(6380), address.spare()[0]].into();
         assert_eq!(ports.len(), 3);

@@ -61,7 +61,7 @@ impl Local {
     }
 
     fn with(programs: Programs) -> Self {
-        let addresses = Arc::new(Addresses::new(programs.cache().join("addresses")));
+        let addresses = Arc::new(Addresses::new());
         let inner = Inner {
             programs,
             addresses,

@@ -114,7 +114,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let hosts = Arc::new(Hosts::new(Arc::new(Addresses::new(folder.path().join("addresses")))));
+        let hosts = Arc::new(Hosts::new(Arc::new(Addresses::new())));
         let spec = |name: &str| ContainerSpec::new(name, Image::reference("x")).port(6379);
         let broker = hosts.address_of(&spec("broker").alias("mq")).unwrap().ip().to_string();
         let address = hosts.address_of(&spec("worker")).unwrap();
