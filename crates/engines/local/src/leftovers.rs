@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::process::Signal;
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, test_kill_process},
+};
 use testcelery_api::{Filter, Leftover, Owner};
 
 use crate::{
@@ -83,12 +86,20 @@ fn find(filter: &Filter) -> io::Result<Vec<Found>> {
         };
         // Containers first: a run's folder is what names them.
         all.extend(folders(&run)?.iter().map(|container| of(CONTAINER, container)));
-        if owner.as_ref().is_some_and(Owner::is_dead) {
+        if owner.as_ref().map_or_else(|| is_lost(&run), Owner::is_dead) {
             all.push(of(FOLDER, &run));
         }
     }
     all.retain(|found| filter.matches(&found.leftover));
     Ok(all)
+}
+
+/// Whether the process that a run is named after has ended: all that can be told of a folder whose owner cannot be read. One that is just
+/// being made has no owner either.
+fn is_lost(run: &Path) -> bool {
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let pid = name.split('-').next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// The folders in a folder, by name. One that is gone has none.

@@ -29,9 +29,10 @@ impl Run {
         // First: it also removes a folder that is half made when we are killed.
         let guardian =
             Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
-        let made = make(&base, &folder);
-        made.map_err(failed("create folder", folder.display().to_string()))?;
-        Ok(Self { id, folder, _guardian: guardian })
+        let run = Self { id, folder, _guardian: guardian };
+        // What is half made goes with it, where this fails.
+        make(&base, &run.folder).map_err(failed("create folder", run.folder.display().to_string()))?;
+        Ok(run)
     }
 }
 

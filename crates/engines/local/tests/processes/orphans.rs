@@ -1,12 +1,13 @@
 //! A process that is killed leaves nothing, and nobody else's process is touched.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use testcelery_api::{Engine, Filter, SESSION_VARIABLE, start_time};
+use testcelery_api::{Engine, Filter, Leftover, SESSION_VARIABLE, start_time};
 use testcelery_local::Local;
 
 use crate::{members, script, started};
@@ -86,6 +87,30 @@ async fn another_process_can_remove_what_there_is() {
     container.remove().await.unwrap();
     let all = other.leftovers(&Filter::All).await.unwrap();
     assert!(!all.iter().any(|left| left.name == container.id()));
+}
+
+/// Whose it was cannot be read, as after a disk that was full: only who removes everything removes it.
+#[tokio::test]
+async fn a_run_without_an_owner_is_found() {
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    // The folder of all runs is there as long as there is a run.
+    let engine = Local::open();
+    let container = started(&engine, script("c", "exec sleep 60")).await;
+    let base = std::env::temp_dir().join(format!("testcelery-{}", rustix::process::getuid().as_raw()));
+    let (lost, starting) = (format!("{}-lost", dead.id()), format!("{}-starting", std::process::id()));
+    for run in [&lost, &starting] {
+        fs::create_dir(base.join(run)).unwrap();
+    }
+    let has = |left: &[Leftover], name: &str| left.iter().any(|left| left.name == name);
+    let all = engine.leftovers(&Filter::All).await.unwrap();
+    assert!(has(&all, &lost) && !has(&all, &starting), "{all:?}");
+    assert!(!has(&engine.leftovers(&Filter::DeadOwner).await.unwrap(), &lost));
+    // Of all sessions that cannot be read.
+    let removed = engine.remove_leftovers(&Filter::Session(String::new())).await.unwrap();
+    assert!(has(&removed, &lost) && !base.join(&lost).exists());
+    fs::remove_dir(base.join(starting)).unwrap();
+    container.remove().await.unwrap();
 }
 
 /// Somebody who looks at a container's folder is not taken for one of its processes.
