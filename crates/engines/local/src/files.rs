@@ -14,10 +14,21 @@ pub(crate) fn lay_out(
     trees: &[&FileTree],
 ) -> io::Result<()> {
     // First: what is mounted at one of the folders is in its place.
-    for mount in mounts {
-        if let Mount::Bind { source, target, .. } = mount {
-            link(source, &translation.path(target))?;
+    let binds = || {
+        mounts.iter().filter_map(|mount| match mount {
+            Mount::Bind { source, target, .. } => Some((source, target)),
+            _ => None,
+        })
+    };
+    for (source, target) in binds() {
+        let is_around = |outer: &String| outer != target && Path::new(target).starts_with(outer);
+        if let Some((_, outer)) = binds().find(|(_, outer)| is_around(outer)) {
+            return Err(io::Error::other(format!(
+                "{target} is mounted inside of {outer}; a mount is a link here, and what was put into it would be put into the folder \
+                 that it leads to: mount {target} elsewhere"
+            )));
         }
+        link(source, &translation.path(target))?;
     }
     for folder in folders {
         fs::create_dir_all(translation.path(folder))?;

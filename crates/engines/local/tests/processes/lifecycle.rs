@@ -155,17 +155,31 @@ async fn files_go_in_and_come_out() {
     assert!(source.path().join("seen").exists(), "a mount is not removed");
 }
 
-/// The working folder is made by the engine where nothing is mounted there.
+/// The engine makes these folders itself where nothing is mounted there.
 #[tokio::test]
-async fn a_mount_takes_the_place_of_the_working_folder() {
+async fn a_mount_takes_the_place_of_a_folder_of_the_containers_own() {
     let engine = Local::open();
+    for folder in ["/work", "/tmp"] {
+        let source = tempfile::tempdir().unwrap();
+        std::fs::write(source.path().join("seen"), "of the host\n").unwrap();
+        let spec = script("c", &format!("cat {folder}/seen; exec sleep 60"))
+            .mount(Mount::bind(source.path(), folder));
+        let container = started(&engine, spec).await;
+        container.logs().wait_for("of the host").await.unwrap();
+        container.remove().await.unwrap();
+        assert!(source.path().join("seen").exists(), "a mount is not removed");
+    }
+}
+
+#[tokio::test]
+async fn a_mount_inside_of_another_is_refused() {
     let source = tempfile::tempdir().unwrap();
-    std::fs::write(source.path().join("seen"), "of the host\n").unwrap();
-    let spec = script("c", "cat seen; exec sleep 60").mount(Mount::bind(source.path(), "/work"));
-    let container = started(&engine, spec).await;
-    container.logs().wait_for("of the host").await.unwrap();
-    container.remove().await.unwrap();
-    assert!(source.path().join("seen").exists(), "a mount is not removed");
+    let spec = script("c", "").mount(Mount::bind(source.path(), "/work/data"));
+    let spec = spec.mount(Mount::bind(source.path(), "/work"));
+    let error = Local::open().create(spec).await.unwrap_err();
+    let text = std::error::Error::source(&error).unwrap().to_string();
+    assert!(text.contains("/work/data is mounted inside of /work"), "{text}");
+    assert!(std::fs::read_dir(source.path()).unwrap().next().is_none(), "nothing is put into it");
 }
 
 #[tokio::test]
