@@ -51,7 +51,7 @@ pub(crate) fn filled(
         return Ok(folder);
     }
     let folder = cache.join(kind).join(key);
-    let told = |error: io::Error| explain(cache, error);
+    let told = |error: io::Error| explain(cache, error.into());
     fs::create_dir_all(cache.join(kind)).map_err(told)?;
     let lock = File::create(cache.join(kind).join(format!("{key}.lock"))).map_err(told)?;
     lock.lock().map_err(told)?;
@@ -70,7 +70,7 @@ fn fill_locked(
     folder: &Path,
     fill: impl FnOnce(&Path) -> Result<(), BoxError>,
 ) -> Result<(), BoxError> {
-    let told = |error: io::Error| explain(cache, error);
+    let told = |error: io::Error| explain(cache, error.into());
     if complete(cache, kind, key).is_some() {
         return Ok(());
     }
@@ -80,22 +80,25 @@ fn fill_locked(
     if let Err(error) = filled {
         // What cannot be removed now is removed by who fills it next.
         let _ = remove_folder(folder);
-        return Err(match error.downcast::<io::Error>() {
-            Ok(error) => told(*error),
-            Err(error) => error,
-        });
+        return Err(explain(cache, error));
     }
     Ok(())
 }
 
-fn explain(cache: &Path, error: io::Error) -> BoxError {
+/// What the system says of a full disk, which tools repeat in their own messages (in English: see [`tool`](crate::programs)).
+const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+fn explain(cache: &Path, error: BoxError) -> BoxError {
     use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let advice = match error.kind() {
-        PermissionDenied | ReadOnlyFilesystem | NotADirectory => "name a folder that you can write to",
-        StorageFull | QuotaExceeded => "make room, or name a folder elsewhere",
-        _ => return error.into(),
+    let advice = match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(PermissionDenied | ReadOnlyFilesystem | NotADirectory) => "name a folder that you can write to",
+        Some(StorageFull | QuotaExceeded) => "make room, or name a folder elsewhere",
+        None if FULL.iter().any(|text| error.to_string().contains(text)) => {
+            "make room, or name a folder elsewhere"
+        }
+        _ => return error,
     };
-    format!("the cache folder {} cannot be used: {error}; {advice} with {CACHE_VARIABLE}", cache.display())
+    format!("the cache folder {} cannot be used: {advice} with {CACHE_VARIABLE}: {error}", cache.display())
         .into()
 }
 
@@ -152,5 +155,8 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let error = filled(cache.path(), "kind", "key", |_| Err(full().into())).unwrap_err().to_string();
         assert!(error.contains("make room") && error.contains(CACHE_VARIABLE), "{error}");
+        let told = || "`pip` failed:\n  | OSError: [Errno 28] No space left on device";
+        let error = filled(cache.path(), "kind", "key", |_| Err(told().into())).unwrap_err().to_string();
+        assert!(error.contains("make room") && error.contains("`pip` failed"), "{error}");
     }
 }

