@@ -30,7 +30,8 @@ pub use testcelery_api as api;
 pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Exec, Image, Node, Secret, Signal};
 pub use testcelery_client as client;
 pub use testcelery_client::{App, AsyncResult, State, TaskError};
-pub use testcelery_codegen::{PyModule, PyValue};
+pub use testcelery_codegen as codegen;
+pub use testcelery_codegen::{Config, Crontab, Exchange, InitialContent, PyModule, PyValue, Queue};
 pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
@@ -43,8 +44,8 @@ pub use worker::{AsComponent, AsRecipe, IntoWorker};
 /// It brings the traits [`Node`], [`Broker`] and [`Backend`] into scope, so that nodes have their methods.
 pub mod prelude {
     pub use crate::{
-        App, AsyncResult, Backend, Broker, Cluster, Image, Memcached, Node, PyModule, PyValue, RabbitMq,
-        Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal, State, TaskError, Worker, WorkerRecipe,
-        api::Worker as _,
+        App, AsyncResult, Backend, Broker, Cluster, Config, Crontab, Exchange, Image, Memcached, Node,
+        PyModule, PyValue, Queue, RabbitMq, Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal, State,
+        TaskError, Worker, WorkerRecipe, api::Worker as _,
     };
 }
