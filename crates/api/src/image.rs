@@ -116,8 +116,10 @@ pub struct Build {
     pub tag: String,
     /// The image that the Dockerfile starts from, ensured first and passed as the build argument `BASE_IMAGE`.
     pub base: Option<Box<Image>>,
-    /// The context, by path relative to its root (`Dockerfile` included, no leading slash).
+    /// The context, by path relative to its root (the Dockerfile included, no leading slash).
     pub context: FileTree,
+    /// Which file of the context is the Dockerfile; `Dockerfile` unless said otherwise.
+    pub dockerfile: String,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
     /// The stage of the Dockerfile that the tag names; `None` is the last one.
@@ -127,7 +129,21 @@ pub struct Build {
 impl Build {
     /// A build of a context into a tag.
     pub fn new(tag: impl Into<String>, context: FileTree) -> Self {
-        Self { tag: tag.into(), base: None, context, args: BTreeMap::new(), target: None }
+        Self {
+            tag: tag.into(),
+            base: None,
+            context,
+            dockerfile: "Dockerfile".to_owned(),
+            args: BTreeMap::new(),
+            target: None,
+        }
+    }
+
+    /// Names the file of the context that is the Dockerfile.
+    #[must_use]
+    pub fn dockerfile(mut self, path: impl Into<String>) -> Self {
+        self.dockerfile = path.into();
+        self
     }
 
     /// Names the image that the Dockerfile starts from.

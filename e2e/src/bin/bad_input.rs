@@ -44,6 +44,15 @@ async fn make(mistake: &str) -> Result<()> {
             let image = Image::build(Build::new("testcelery-e2e/broken:1", context).base(base));
             start(Setup::builder().broker(Redis::default().image(image))).await
         }
+        "broken-dockerfile" => {
+            let dockerfile = Dockerfile::folder("tests/myworker").target("broken");
+            start(stack().worker(Worker::default().dockerfile(dockerfile))).await
+        }
+        "huge-context" => {
+            let dockerfile =
+                Dockerfile::folder("..").file("e2e/tests/myworker/Dockerfile").size_limit(1 << 20);
+            start(stack().worker(Worker::default().dockerfile(dockerfile))).await
+        }
         "missing-tasks" => {
             start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await
         }

@@ -77,6 +77,31 @@ async fn image_to_be_built() {
     expect_clean("image-build", &parts).await;
 }
 
+#[tokio::test]
+async fn dockerfile_that_fails() {
+    let engine = Engine::auto().await.expect("an engine");
+    if !engine.supports(Capability::ImageBuild) {
+        let seen = expect_clean("broken-dockerfile", &["cannot do image builds", "Image::software"]).await;
+        assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+        return;
+    }
+    let seen = expect_clean(
+        "broken-dockerfile",
+        &["failed at `Step 12/12 : RUN for number in", "`: it returned a non-zero code: 3"],
+    )
+    .await;
+    let lines: Vec<&str> = seen.text.lines().filter_map(|line| line.trim().strip_prefix("| ")).collect();
+    assert_eq!(lines.len(), 20, "{}", seen.text);
+    assert!(lines.contains(&"line 23") && !lines.contains(&"line 3"), "{}", seen.text);
+}
+
+#[tokio::test]
+async fn context_that_is_too_large() {
+    let parts =
+        ["component `worker`: the build context `..` has ", "1.0 MiB is the limit", "`../.dockerignore`"];
+    expect_clean("huge-context", &parts).await;
+}
+
 #[test]
 fn engine_that_nobody_knows() {
     let seen = make("no-daemon", &[(ENGINE_VARIABLE, "podman")]);

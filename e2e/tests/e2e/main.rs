@@ -13,6 +13,7 @@ mod many_workers;
 mod nodes;
 mod ping;
 mod queues;
+mod recipes;
 mod restarts;
 mod signals;
 mod stacks;

@@ -11,7 +11,7 @@ use std::{
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use testcelery_api::{Build, Error, FileTree, Result};
+use testcelery_api::{Build, Error, FileTree, Result, shorten};
 
 use crate::{
     archive,
@@ -25,6 +25,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(1800);
 
 /// How many lines of the output an error carries.
 const LAST_LINES: usize = 20;
+
+/// What lines begin with that the builder writes of itself.
+const BUILDERS_OWN: &[&str] = &[" ---> ", "Removing intermediate container "];
 
 /// What a long operation on an image is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,13 +105,15 @@ pub(crate) async fn build(
         let reference = Box::pin(ensure(inner, base)).await?;
         args.insert("BASE_IMAGE".into(), reference);
     }
-    let dockerfile = image.context.text("Dockerfile").unwrap_or_default();
+    let dockerfile = image.context.text(&image.dockerfile).unwrap_or_default();
     if let Some(index) = set("PIP_INDEX_URL").filter(|_| declares(dockerfile, "PIP_INDEX_URL")) {
         args.entry("PIP_INDEX_URL".into()).or_insert(index);
     }
-    let context = with_ca_bundle(&image.context, host_ca_bundle());
+    let context = with_ca_bundle(&image.context, dockerfile, host_ca_bundle());
     let context = archive::of_context(&context).map_err(failed("pack the context of", &image.tag))?;
-    let options = BuildImageOptionsBuilder::new().t(&image.tag).buildargs(&args).rm(true).forcerm(true);
+    let options =
+        BuildImageOptionsBuilder::new().t(&image.tag).dockerfile(&image.dockerfile).buildargs(&args);
+    let options = options.rm(true).forcerm(true);
     let options = image.target.iter().fold(options, |options, stage| options.target(stage)).build();
     let client = inner.client.clone().with_timeout(LONG);
     let mut events = client.build_image(options, None, Some(bollard::body_full(context.into())));
@@ -141,11 +146,12 @@ fn host_ca_bundle() -> Option<Vec<u8>> {
         .find_map(|path| fs::read(path).ok())
 }
 
-/// Gives a Dockerfile that copies `ca/` something to copy: the machine's certificates as `ca/ca-bundle.crt`, if there are any.
-fn with_ca_bundle(context: &FileTree, bundle: Option<Vec<u8>>) -> FileTree {
+/// Gives a Dockerfile that copies `ca/` something to copy: the machine's certificates as `ca/ca-bundle.crt`, if there are any. A context
+/// with a folder of that name has its own.
+fn with_ca_bundle(context: &FileTree, dockerfile: &str, bundle: Option<Vec<u8>>) -> FileTree {
     let mut context = context.clone();
-    let copies = |text: &str| text.lines().any(|line| line.split_whitespace().any(|word| word == "ca/"));
-    if context.text("Dockerfile").is_some_and(copies) {
+    let copies = dockerfile.lines().any(|line| line.split_whitespace().any(|word| word == "ca/"));
+    if copies && !context.iter().any(|(path, _)| path.starts_with("ca/")) {
         context.insert("ca/.keep", "");
         if let Some(bundle) = bundle {
             context.insert("ca/ca-bundle.crt", bundle);
@@ -154,7 +160,7 @@ fn with_ca_bundle(context: &FileTree, bundle: Option<Vec<u8>>) -> FileTree {
     context
 }
 
-/// What a build wrote so far.
+/// What a build wrote so far: the step that it is at, and what that wrote last.
 #[derive(Debug, Default)]
 struct Output {
     step: String,
@@ -179,23 +185,29 @@ impl Output {
             return;
         }
         if let Some((number, total, text)) = step(&line) {
-            self.step = line.clone();
             progress(Progress::Step { number, total, text: text.to_owned() });
-        } else {
-            progress(Progress::Line(line.clone()));
+            self.step = line;
+            self.lines.clear();
+            return;
         }
-        if self.lines.len() == LAST_LINES {
-            self.lines.pop_front();
+        if !BUILDERS_OWN.iter().any(|own| line.starts_with(own)) {
+            if self.lines.len() == LAST_LINES {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(shorten(&line).into_owned());
         }
-        self.lines.push_back(line);
+        progress(Progress::Line(line));
     }
 
     fn error(mut self, tag: &str, reason: &str) -> Error {
         self.push("\n", &|_| {});
+        let reason = reason.trim_start_matches("Docker stream error: ");
+        // `The command '/bin/sh -c ..' returned a non-zero code: 1`: the step says the command already.
+        let code = reason.rfind("' returned a non-zero code").map(|at| format!("it{}", &reason[at + 1..]));
         Error::ImageBuild {
             tag: tag.to_owned(),
-            step: if self.step.is_empty() { "the start".into() } else { self.step },
-            reason: reason.trim_start_matches("Docker stream error: ").to_owned(),
+            step: if self.step.is_empty() { "the start".into() } else { shorten(&self.step).into_owned() },
+            reason: code.unwrap_or_else(|| reason.to_owned()),
             last_lines: self.lines.into(),
         }
     }
@@ -219,19 +231,22 @@ mod tests {
         let mut output = Output::default();
         let seen = Mutex::new(Vec::new());
         let see = |progress| seen.lock().unwrap().push(progress);
-        output.push("Step 1/2 : FROM x\n ---> 0123\nStep 2/2 : RUN pip ", &see);
+        output.push("Step 1/2 : FROM x\n ---> 0123\nStatus: Downloaded\nStep 2/2 : RUN pip ", &see);
         output.push("install nothing\n", &see);
+        assert!(output.lines.is_empty(), "those of the step before it");
         for number in 0..30 {
             output.push(&format!("line {number}\n"), &see);
         }
+        output.push(" ---> Running in 4567\nRemoving intermediate container 4567\n", &see);
         output.push("\u{1b}[91mred\n\u{1b}[0mhalf a line", &see);
-        let Error::ImageBuild { step, reason, last_lines, .. } =
-            output.error("t:1", "Docker stream error: returned a non-zero code: 1")
-        else {
+        let Error::ImageBuild { step, reason, last_lines, .. } = output.error(
+            "t:1",
+            "Docker stream error: The command '/bin/sh -c pip install nothing' returned a non-zero code: 1",
+        ) else {
             panic!("another error");
         };
         assert_eq!(step, "Step 2/2 : RUN pip install nothing");
-        assert_eq!(reason, "returned a non-zero code: 1");
+        assert_eq!(reason, "it returned a non-zero code: 1");
         assert_eq!(last_lines.len(), LAST_LINES);
         assert_eq!(last_lines[LAST_LINES - 2..], ["red", "half a line"]);
         let second = Progress::Step { number: 2, total: 2, text: "RUN pip install nothing".into() };
@@ -241,13 +256,15 @@ mod tests {
     #[test]
     fn certificates_go_to_dockerfiles_that_copy_them_only() {
         let mut context = FileTree::new();
-        context.insert("Dockerfile", "FROM x\nCOPY ca/ /ca/\n");
-        let with = with_ca_bundle(&context, Some(b"pem".to_vec()));
+        let copies = "FROM x\nCOPY ca/ /ca/\n";
+        let pem = || Some(b"pem".to_vec());
+        let with = with_ca_bundle(&context, copies, pem());
         assert_eq!(with.text("ca/ca-bundle.crt"), Some("pem"));
-        let without = with_ca_bundle(&context, None);
+        let without = with_ca_bundle(&context, copies, None);
         assert_eq!((without.get("ca/ca-bundle.crt"), without.text("ca/.keep")), (None, Some("")));
-        context.insert("Dockerfile", "FROM x\nCOPY africa/ /x/\n");
-        assert_eq!(with_ca_bundle(&context, Some(b"pem".to_vec())).len(), 1);
+        assert!(with_ca_bundle(&context, "FROM x\nCOPY africa/ /x/\n", pem()).is_empty());
+        context.insert("ca/own.crt", "own");
+        assert_eq!(with_ca_bundle(&context, copies, pem()), context);
     }
 
     #[test]

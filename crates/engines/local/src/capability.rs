@@ -22,7 +22,8 @@ pub(crate) fn hint(capability: Capability) -> String {
              `Image::software(..)`"
         }
         Capability::ImageBuild => {
-            "it runs programs of this machine and builds no images; say what the image holds with `Image::software(..)`"
+            "it runs programs of this machine and builds no images; say what the image holds with `Image::software(..)`, or with `software` \
+             of a worker"
         }
         Capability::Partition => "pause the container or kill it instead",
         Capability::MemoryLimit => "leave the limit out",

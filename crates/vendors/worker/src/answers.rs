@@ -5,7 +5,7 @@ use std::time::Duration;
 use testcelery_api::{Image, Mount, Port, Secret};
 use testcelery_codegen::PyModule;
 
-use crate::WorkerRecipe;
+use crate::{Dockerfile, WorkerRecipe};
 
 /// What a recipe says of everything but what it changes in a default. It is asked once, so that what is checked is what runs and what the
 /// node reports, even where a recipe makes up another queue each time.
@@ -22,6 +22,8 @@ pub(crate) struct Answers {
     pub(crate) args: Vec<String>,
     pub(crate) python: Option<String>,
     pub(crate) base: Option<Image>,
+    pub(crate) image: Option<Image>,
+    pub(crate) dockerfile: Option<Dockerfile>,
     pub(crate) extras: Vec<String>,
     pub(crate) requirements: Vec<String>,
     pub(crate) tasks: Vec<PyModule>,
@@ -49,6 +51,8 @@ impl Answers {
             args: recipe.args(),
             python: recipe.python(),
             base: recipe.base(),
+            image: recipe.image(),
+            dockerfile: recipe.dockerfile(),
             extras: recipe.extras(),
             requirements: recipe.requirements(),
             tasks: recipe.tasks(),

@@ -4,6 +4,7 @@ mod answers;
 mod check;
 mod command;
 mod component;
+mod dockerfile;
 #[cfg(test)]
 mod fake;
 mod image;
@@ -14,6 +15,7 @@ mod requirements;
 mod worker;
 
 pub use component::RecipeComponent;
+pub use dockerfile::{DEFAULT_CONTEXT_LIMIT, Dockerfile};
 pub use node::CeleryWorker;
 pub use plan::SOURCE_FOLDER;
 pub use recipe::WorkerRecipe;

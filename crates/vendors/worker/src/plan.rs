@@ -20,7 +20,7 @@ const APP_FOLDER: &str = "/app";
 /// The group of the modules with handlers of signals.
 const SIGNALS: &str = "signals";
 
-/// User and group of the image, which own all that is in `/app`.
+/// User and group of our image, which own all that is in `/app`.
 const OWNER: (u32, u32) = (10001, 10001);
 
 /// Celery's name for "no results" (`celery.app.backends.BACKEND_ALIASES`).
@@ -35,7 +35,7 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     let command = recipe.command(default.clone());
     command::check(&default, &command).map_err(problem)?;
 
-    let image = image::of(&answers, |built_in| recipe.software(built_in));
+    let image = image::of(&answers, |built_in| recipe.software(built_in)).map_err(problem)?;
     let mut spec = ContainerSpec::new(&context.name, image)
         .files(files(recipe, &answers, context)?)
         .init(answers.init)
@@ -102,9 +102,10 @@ fn files<R: WorkerRecipe + ?Sized>(
 
 /// Files of whoever the worker runs as.
 fn owned<'a>(answers: &Answers, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> FileTree {
-    let mut tree = match answers.user {
-        None => FileTree::owned_by(OWNER.0, OWNER.1),
-        Some(_) => FileTree::owned_by_container_user(),
+    let mut tree = if image::is_ours(answers) && answers.user.is_none() {
+        FileTree::owned_by(OWNER.0, OWNER.1)
+    } else {
+        FileTree::owned_by_container_user()
     };
     for (path, content) in files {
         tree.insert(path, content);

@@ -7,7 +7,7 @@ use testcelery_api::{
 };
 use testcelery_codegen::{InitialContent, PyModule};
 
-use crate::{DEFAULT_CELERY, plan};
+use crate::{DEFAULT_CELERY, Dockerfile, plan};
 
 /// What the component and its node are called.
 const KIND: &str = "celery";
@@ -103,6 +103,18 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
 
     /// The image to start from, with `python` and `pip` on its path. By default the official one of the version of Python.
     fn base(&self) -> Option<Image> {
+        None
+    }
+
+    /// A Dockerfile of your own, instead of the one that installs Celery and what else the recipe names. It has to install what the worker
+    /// needs; [`version`](Self::version) may then be any text.
+    fn dockerfile(&self) -> Option<Dockerfile> {
+        None
+    }
+
+    /// An image that is there already, instead of one that is built. As with [`dockerfile`](Self::dockerfile), it has to hold what the worker
+    /// needs.
+    fn image(&self) -> Option<Image> {
         None
     }
 

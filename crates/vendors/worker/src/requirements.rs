@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::answers::Answers;
+use crate::{answers::Answers, image};
 
 /// The version of Celery, unless a worker says otherwise.
 pub const DEFAULT_CELERY: &str = "5.7.0";
@@ -59,19 +59,8 @@ pub(crate) fn render(answers: &Answers) -> String {
 
 /// What is wrong with what pip is to install.
 pub(crate) fn check(answers: &Answers) -> Result<(), String> {
-    let version = |what: &str, text: &str| {
-        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || ".+!-".contains(c));
-        minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
-    };
-    let celery = version("Celery", &answers.version)?;
-    let python = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
-    let python_version = version("Python", python)?;
-    // Whoever brings a base of their own knows its Python; we do not.
-    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && answers.base.is_none() {
-        return Err(format!(
-            "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
-            answers.version, python
-        ));
+    if image::is_ours(answers) {
+        check_versions(answers)?;
     }
     for extra in &answers.extras {
         if extra.is_empty() || !extra.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -85,6 +74,25 @@ pub(crate) fn check(answers: &Answers) -> Result<(), String> {
                 "{requirement:?} is no requirement; it is one package, as `pydantic==2.11.7`"
             ));
         }
+    }
+    Ok(())
+}
+
+/// What is wrong with the versions of what we install.
+fn check_versions(answers: &Answers) -> Result<(), String> {
+    let version = |what: &str, text: &str| {
+        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || ".+!-".contains(c));
+        minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
+    };
+    let celery = version("Celery", &answers.version)?;
+    let python = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
+    let python_version = version("Python", python)?;
+    // Whoever brings a base of their own knows its Python; we do not.
+    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && answers.base.is_none() {
+        return Err(format!(
+            "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
+            answers.version, python
+        ));
     }
     Ok(())
 }

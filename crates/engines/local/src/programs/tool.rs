@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, shorten};
 
 /// How many of its last lines an error shows.
 const LINES: usize = 20;
@@ -23,6 +23,6 @@ pub(crate) fn run(command: &mut Command) -> Result<String, BoxError> {
     let lines: Vec<&str> =
         stdout.lines().chain(stderr.lines()).filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
-    let shown: String = last.iter().map(|line| format!("\n  | {line}")).collect();
+    let shown: String = last.iter().map(|line| format!("\n  | {}", shorten(line))).collect();
     Err(format!("`{name}` failed ({}):{shown}", output.status).into())
 }

@@ -2,7 +2,7 @@
 
 use testcelery_api::{Image, Software};
 
-use crate::Worker;
+use crate::{Dockerfile, Worker};
 
 impl Worker {
     /// Sets the version of Celery, as `5.4.0`. Kombu and others that go with it are pinned where that version needs it.
@@ -23,6 +23,20 @@ impl Worker {
     #[must_use]
     pub fn base(mut self, image: Image) -> Self {
         self.answers.base = Some(image);
+        self
+    }
+
+    /// Builds the image from a Dockerfile of your own. It has to install what the worker needs.
+    #[must_use]
+    pub fn dockerfile(mut self, dockerfile: Dockerfile) -> Self {
+        self.answers.dockerfile = Some(dockerfile);
+        self
+    }
+
+    /// Runs an image that is there already. It has to hold what the worker needs.
+    #[must_use]
+    pub fn image(mut self, image: Image) -> Self {
+        self.answers.image = Some(image);
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testcelery_api::{Image, Mount, Port, Software};
 use testcelery_codegen::{InitialContent, PyModule};
 
-use crate::{Worker, WorkerRecipe};
+use crate::{Dockerfile, Worker, WorkerRecipe};
 
 impl WorkerRecipe for Worker {
     fn name(&self) -> Option<String> {
@@ -46,6 +46,14 @@ impl WorkerRecipe for Worker {
 
     fn base(&self) -> Option<Image> {
         self.answers.base.clone()
+    }
+
+    fn image(&self) -> Option<Image> {
+        self.answers.image.clone()
+    }
+
+    fn dockerfile(&self) -> Option<Dockerfile> {
+        self.answers.dockerfile.clone()
     }
 
     fn extras(&self) -> Vec<String> {
