@@ -1,8 +1,10 @@
 //! Recipes for the parts of a stack, before they run.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
-use crate::{Backend, Broker, ConnectionUrl, Container, ContainerSpec, Result, Secret, Worker};
+use crate::{
+    Backend, Broker, ConnectionUrl, Container, ContainerSpec, Result, Secret, Worker, extensions::Extensions,
+};
 
 /// What every recipe has.
 pub trait Component: Send + Sync + fmt::Debug {
@@ -31,7 +33,18 @@ impl PlanContext {
 }
 
 /// What a worker learns when it plans.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use testcelery_api::WorkerContext;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Region(&'static str);
+///
+/// let context = WorkerContext::new("worker-1", "shop").with(Region("eu"));
+/// assert_eq!(context.get::<Region>(), Some(&Region("eu")));
+/// assert_eq!(context.get::<String>(), None);
+/// ```
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorkerContext {
     /// Its name in the setup, unique there.
@@ -42,12 +55,36 @@ pub struct WorkerContext {
     pub broker_urls: Vec<ConnectionUrl>,
     /// The result backend's in-network URL as Celery spells it, password included; `None` disables results.
     pub backend_url: Option<Secret>,
+    /// Every result backend of the setup: its name, and its in-network URL as Celery spells it. The first is the one of
+    /// [`backend_url`](Self::backend_url); a worker may take another.
+    pub backend_urls: Vec<(String, Secret)>,
+    extensions: Extensions,
 }
 
 impl WorkerContext {
     /// A context for a worker of that name, with no broker and no backend.
     pub fn new(name: impl Into<String>, app_name: impl Into<String>) -> Self {
-        Self { name: name.into(), app_name: app_name.into(), broker_urls: Vec::new(), backend_url: None }
+        Self {
+            name: name.into(),
+            app_name: app_name.into(),
+            broker_urls: Vec::new(),
+            backend_url: None,
+            backend_urls: Vec::new(),
+            extensions: Extensions::default(),
+        }
+    }
+
+    /// Adds a value of any type, in the place of an earlier one of the same type: what a setup tells workers that know the type, as the
+    /// settings of the app.
+    #[must_use]
+    pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.extensions.insert(value);
+        self
+    }
+
+    /// The value of a type; `None` where nobody said anything.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.extensions.get()
     }
 
     /// The value for Celery's `broker_url`: all URLs, joined by `;`, with their passwords.
@@ -210,5 +247,26 @@ impl<T: BackendComponent + ?Sized> BackendComponent for Box<T> {
 impl<T: WorkerComponent + ?Sized> WorkerComponent for Box<T> {
     fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
         (**self).plan(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_of_each_type() {
+        let context = WorkerContext::new("worker", "app").with(1_u8).with("text").with(2_u8);
+        assert_eq!((context.get::<u8>(), context.get::<&str>()), (Some(&2), Some(&"text")));
+        assert_eq!(context.clone().with(3_u8).get::<u8>(), Some(&3));
+        assert_eq!(context.get::<u8>(), Some(&2));
+    }
+
+    #[test]
+    fn only_the_types_are_shown() {
+        let mut context = WorkerContext::new("worker", "app").with("hunter2".to_owned());
+        context.backend_urls.push(("store".to_owned(), Secret::new("redis://:hunter2@store/0")));
+        let shown = format!("{context:?}");
+        assert!(shown.contains("String") && shown.contains("store") && !shown.contains("hunter2"), "{shown}");
     }
 }

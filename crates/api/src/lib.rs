@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod evidence;
 mod exec;
+mod extensions;
 mod files;
 mod image;
 mod leftover;

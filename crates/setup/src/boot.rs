@@ -104,10 +104,14 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
     let brokers = builder.brokers.iter().zip(broker_names);
     let brokers =
         brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
-    let backends = builder.backends.iter().zip(backend_names);
+    let backends = builder.backends.iter().zip(&backend_names);
     let backends =
         backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
 
+    let backend_urls = backend_names.into_iter().zip(&backends);
+    let backend_urls: Vec<(String, Secret)> = backend_urls
+        .filter_map(|(name, plan)| Some((name, Secret::new(plan.planned_url()?.reveal()))))
+        .collect();
     let backend_url = match backends.first().and_then(BackendPlan::planned_url) {
         Some(url) => Some(Secret::new(url.reveal())),
         None => builder.rpc.then(|| Secret::new("rpc://")),
@@ -116,6 +120,7 @@ fn plan(builder: &SetupBuilder) -> Result<Plans> {
         let mut context = WorkerContext::new(name, &builder.app_name);
         context.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
         context.backend_url.clone_from(&backend_url);
+        context.backend_urls.clone_from(&backend_urls);
         it.plan(&context)
     });
     let workers = workers.collect::<Result<Vec<_>, _>>()?;

@@ -1,12 +1,14 @@
 //! How workers get into a setup.
 
+use std::sync::{Arc, Mutex};
+
 use testcelery::{
     api::{Component, Result, WorkerComponent, WorkerContext, WorkerPlan},
     prelude::*,
 };
 
 use crate::{
-    fake::{Calls, FakeWorker, Fault},
+    fake::{Calls, FakeBackend, FakeStores, FakeWorker, Fault},
     stack,
 };
 
@@ -26,6 +28,29 @@ impl Component for Legacy {
 
 impl WorkerComponent for Legacy {
     fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
+        FakeWorker::default().plan(context)
+    }
+}
+
+/// A worker that keeps what it was told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Curious(Arc<Mutex<Option<WorkerContext>>>);
+
+impl Curious {
+    pub(crate) fn told(&self) -> WorkerContext {
+        self.0.lock().unwrap().clone().unwrap()
+    }
+}
+
+impl Component for Curious {
+    fn kind(&self) -> &str {
+        "curious"
+    }
+}
+
+impl WorkerComponent for Curious {
+    fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
+        *self.0.lock().unwrap() = Some(context.clone());
         FakeWorker::default().plan(context)
     }
 }
@@ -62,4 +87,23 @@ async fn no_workers_are_none() {
     let (builder, calls) = without_workers();
     assert!(names(builder.workers((0..0).map(|_| FakeWorker(None)))).await.is_empty());
     assert!(!calls.all().iter().any(|call| call.contains("worker")), "{:?}", calls.all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_is_told_of_every_backend() {
+    let (builder, _) = without_workers();
+    let curious = Curious::default();
+    let builder = builder
+        .backend(FakeBackend(Some("results")))
+        .backend(FakeBackend(None))
+        .store(FakeStores)
+        .worker(curious.clone());
+    builder.start().await.unwrap().down().await.unwrap();
+    let told = curious.told();
+    let urls: Vec<(&str, &str)> =
+        told.backend_urls.iter().map(|(name, url)| (name.as_str(), url.reveal())).collect();
+    let [first, second] = ["fake://:hunter2@results:2/7", "fake://:hunter2@backend-2:2/7"];
+    assert_eq!(urls, [("results", first), ("backend-2", second)]);
+    assert_eq!(told.backend_url.as_ref().map(Secret::reveal), Some(first));
+    assert!(!format!("{told:?}").contains("hunter2"));
 }

@@ -1,4 +1,7 @@
-//! An engine that writes down what it is asked for, and a transport that speaks to nobody.
+//! An engine that writes down what it is asked for.
+
+mod client;
+mod components;
 
 use std::{
     sync::{Arc, Mutex},
@@ -6,14 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use testcelery::{
-    api::{
-        BrokerComponent, BrokerPlan, Capability, Component, ConnectionUrl, Container, ContainerSpec,
-        ContainerState, Endpoint, Engine, Error, Exec, ExecOutput, ExitStatus, FileTree, Filter, Image,
-        Leftover, Logs, Network, PlanContext, Result, ServiceNode, Signal, Stream, Wait, Worker,
-        WorkerComponent, WorkerContext, WorkerPlan,
-    },
-    client::{Address, Inbox, Message, ResultStore, Transport, TransportFactory},
+pub(crate) use client::{FakeStores, FakeTransport};
+pub(crate) use components::{FakeBackend, FakeBroker, FakeWorker};
+use testcelery::api::{
+    Capability, Container, ContainerSpec, ContainerState, Endpoint, Engine, Error, Exec, ExecOutput,
+    ExitStatus, FileTree, Filter, Image, Leftover, Logs, Network, Result, Signal, Stream,
 };
 
 /// What the engine was asked for, in order, as `start broker`.
@@ -210,125 +210,5 @@ impl Container for FakeContainer {
         }
         self.did("remove");
         Ok(())
-    }
-}
-
-/// A broker of a scheme that only [`FakeTransport`] speaks.
-#[derive(Debug)]
-pub(crate) struct FakeBroker;
-
-impl Component for FakeBroker {
-    fn kind(&self) -> &str {
-        "fake"
-    }
-}
-
-impl BrokerComponent for FakeBroker {
-    fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
-        let url = ConnectionUrl::new("fake", &context.name).port(1);
-        let spec = ContainerSpec::new(&context.name, Image::reference("fake")).wait(Wait::log("ready"));
-        let of_node = url.clone();
-        Ok(BrokerPlan::new(spec, move |container| ServiceNode::new("fake", container, of_node, 1)).url(url))
-    }
-}
-
-/// A worker that starts early and holds still.
-#[derive(Debug, Default)]
-pub(crate) struct FakeWorker(pub(crate) Option<&'static str>);
-
-impl Component for FakeWorker {
-    fn kind(&self) -> &str {
-        "fake"
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.0
-    }
-}
-
-impl WorkerComponent for FakeWorker {
-    fn plan(&self, context: &WorkerContext) -> Result<WorkerPlan> {
-        let spec = ContainerSpec::new(&context.name, Image::reference("fake")).wait(Wait::log("ready"));
-        Ok(WorkerPlan::new(spec.go(FileTree::new()), FakeWorkerNode))
-    }
-}
-
-#[derive(Debug)]
-struct FakeWorkerNode(Arc<dyn Container>);
-
-impl testcelery::Node for FakeWorkerNode {
-    fn container(&self) -> &Arc<dyn Container> {
-        &self.0
-    }
-
-    fn kind(&self) -> &str {
-        "fake"
-    }
-}
-
-impl Worker for FakeWorkerNode {
-    fn hostname(&self) -> String {
-        "worker@worker".to_owned()
-    }
-
-    fn queues(&self) -> &[String] {
-        &[]
-    }
-
-    fn version(&self) -> &str {
-        "0"
-    }
-
-    fn log_level(&self) -> &str {
-        "INFO"
-    }
-}
-
-/// Accepts every message and delivers none.
-#[derive(Debug)]
-pub(crate) struct FakeTransport;
-
-#[async_trait]
-impl TransportFactory for FakeTransport {
-    fn schemes(&self) -> &'static [&'static str] {
-        &["fake"]
-    }
-
-    async fn connect(&self, _: Arc<dyn Address>) -> testcelery::client::Result<Arc<dyn Transport>> {
-        Ok(Arc::new(Self))
-    }
-}
-
-#[async_trait]
-impl Transport for FakeTransport {
-    fn safe_url(&self) -> String {
-        "fake://broker:1/".to_owned()
-    }
-
-    async fn publish(&self, _: &str, _: &Message) -> testcelery::client::Result<()> {
-        Ok(())
-    }
-
-    async fn broadcast(&self, _: &str, _: &Message) -> testcelery::client::Result<()> {
-        Ok(())
-    }
-
-    async fn open_inbox(&self, _: &str, _: &str) -> testcelery::client::Result<Box<dyn Inbox>> {
-        Err(self.no_rpc())
-    }
-
-    async fn rpc_store(&self) -> testcelery::client::Result<Arc<dyn ResultStore>> {
-        Err(self.no_rpc())
-    }
-
-    /// As a connection whose server died without a word.
-    async fn close(&self) {
-        std::future::pending().await
-    }
-}
-
-impl FakeTransport {
-    fn no_rpc(&self) -> testcelery::client::Error {
-        testcelery::client::Error::NoRpc { url: self.safe_url() }
     }
 }
