@@ -81,14 +81,11 @@ def hold(go_file):
 
 def main(go_file, *command):
     """Is the command, from the moment on that the file exists."""
-<<<<<<< HEAD
+    # Python has put the working folder first. In an image of somebody's own that may be another one, with an `app.py` of its own.
+    sys.path.insert(0, CONTENT)
     # Also where there is nothing to wait for: without the collector of garbage, imports are faster.
     if not any(word.endswith(PATCHING_POOLS) for word in command):
         preload()
-=======
-    # Python has put the working folder first. In an image of somebody's own that may be another one, with an `app.py` of its own.
-    sys.path.insert(0, CONTENT)
->>>>>>> 0a860b2 (Worker: images of one's own, from a Dockerfile with its folder)
     if not os.path.exists(go_file):
         hold(go_file)
     sys.argv = list(command)
