@@ -1,0 +1,11 @@
+from celery.signals import task_prerun, worker_ready
+
+
+@worker_ready.connect
+def worker_ready_handler(sender, **kwargs):
+    print("worker_ready_handler of", sender.hostname)
+
+
+@task_prerun.connect
+def task_prerun_handler(task, **kwargs):
+    print("task_prerun_handler of", task.name)
