@@ -36,7 +36,7 @@ pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
 pub use testcelery_redis::Redis;
-pub use testcelery_worker::{Dockerfile, Worker, WorkerRecipe};
+pub use testcelery_worker::{Debugpy, Dockerfile, Worker, WorkerRecipe};
 pub use worker::{AsComponent, AsRecipe, IntoWorker};
 
 /// Everything that a test needs, in one line.
@@ -44,8 +44,8 @@ pub use worker::{AsComponent, AsRecipe, IntoWorker};
 /// It brings the traits [`Node`], [`Broker`] and [`Backend`] into scope, so that nodes have their methods.
 pub mod prelude {
     pub use crate::{
-        App, AsyncResult, Backend, Broker, Cluster, Config, Crontab, Dockerfile, Exchange, Image, Memcached,
-        Node, PyModule, PyValue, Queue, RabbitMq, Ready, Redis, Result, Secret, Setup, SetupBuilder, Signal,
-        State, TaskError, Worker, WorkerRecipe, api::Worker as _,
+        App, AsyncResult, Backend, Broker, Cluster, Config, Crontab, Debugpy, Dockerfile, Exchange, Image,
+        Memcached, Node, PyModule, PyValue, Queue, RabbitMq, Ready, Redis, Result, Secret, Setup,
+        SetupBuilder, Signal, State, TaskError, Worker, WorkerRecipe, api::Worker as _,
     };
 }

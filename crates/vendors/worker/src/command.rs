@@ -1,6 +1,6 @@
 //! The command of a worker.
 
-use crate::{answers::Answers, check::check_arg};
+use crate::{Debugpy, answers::Answers, check::check_arg};
 
 /// The file that the worker holds still for.
 pub(crate) const GO: &str = "/app/testcelery/go";
@@ -9,9 +9,11 @@ pub(crate) const GO: &str = "/app/testcelery/go";
 const BOOT: [&str; 4] = ["python", "-m", "testcelery.boot", GO];
 
 /// `celery -A app worker ...`, behind what starts it early. Values stand behind a `=`, so that none is taken for an option.
-pub(crate) fn default(answers: &Answers, name: &str) -> Vec<String> {
+pub(crate) fn default(answers: &Answers, name: &str, app: &str) -> Vec<String> {
     let mut command: Vec<String> = BOOT.map(str::to_owned).into();
-    command.extend(["celery", "-A", "app", "worker"].map(str::to_owned));
+    // Behind `python`, in front of the module that it runs.
+    command.splice(1..1, answers.debugpy.map(Debugpy::command).unwrap_or_default());
+    command.extend(["celery", "-A", app, "worker"].map(str::to_owned));
     command.push(format!("--loglevel={}", answers.log_level));
     // Not `%h`: an engine without host names of its own has that of the machine.
     command.push(format!("--hostname={name}@{name}"));
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     fn changed(change: impl FnOnce(&mut Vec<String>)) -> Result<(), String> {
-        let default = default(&Answers::default(), "w");
+        let default = default(&Answers::default(), "w", "app");
         let mut command = default.clone();
         change(&mut command);
         check(&default, &command)
@@ -84,9 +86,29 @@ mod tests {
 
     #[test]
     fn what_holds_still() {
-        let command = default(&Answers::default(), "w");
+        let command = default(&Answers::default(), "w", "app");
         assert!(holds_still(&command));
         assert!(!holds_still(&command[BOOT.len()..]));
         assert!(holds_still(&[&["ddtrace-run".to_owned()], &command[..]].concat()));
+    }
+
+    #[test]
+    fn a_debugger_runs_all_of_it() {
+        let debugpy = Debugpy::default().wait_for_client(true);
+        let command = default(&Answers { debugpy: Some(debugpy), ..Answers::default() }, "w", "app");
+        let begin = [
+            "python",
+            "-m",
+            "debugpy",
+            "--listen",
+            "0.0.0.0:5678",
+            "--wait-for-client",
+            "-m",
+            "testcelery.boot",
+        ];
+        assert_eq!(command[..begin.len()], begin);
+        assert!(holds_still(&command));
+        let without = default(&Answers::default(), "w", "app");
+        assert_eq!(command[begin.len()..], without[3..]);
     }
 }

@@ -4,6 +4,7 @@ mod answers;
 mod check;
 mod command;
 mod component;
+mod debugpy;
 mod dockerfile;
 #[cfg(test)]
 mod fake;
@@ -15,6 +16,7 @@ mod requirements;
 mod worker;
 
 pub use component::RecipeComponent;
+pub use debugpy::Debugpy;
 pub use dockerfile::{DEFAULT_CONTEXT_LIMIT, Dockerfile};
 pub use node::CeleryWorker;
 pub use plan::SOURCE_FOLDER;

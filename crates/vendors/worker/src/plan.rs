@@ -3,11 +3,11 @@
 use std::{env, path::PathBuf};
 
 use testcelery_api::{
-    ContainerSpec, Error, FileTree, Mount, Result, Secret, Wait, WorkerContext, WorkerPlan,
+    ContainerSpec, Error, File, FileTree, Mount, Result, Secret, Wait, WorkerContext, WorkerPlan,
 };
-use testcelery_codegen::{InitialContent, READY_MARKER};
+use testcelery_codegen::{Config, InitialContent, READY_MARKER};
 
-use crate::{CeleryWorker, WorkerRecipe, answers::Answers, check, command, image};
+use crate::{CeleryWorker, WorkerRecipe, answers::Answers, check, command, debugpy, image};
 
 /// The folder that Python imports from when something is mounted there.
 pub const SOURCE_FOLDER: &str = "/src";
@@ -31,22 +31,32 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     let problem = |problem| Error::component(&context.name, problem);
     let answers = Answers::of(recipe);
     check::check(&answers).map_err(problem)?;
-    let default = command::default(&answers, &context.name);
+    let content = recipe.content(content(&answers, context));
+    let default = command::default(&answers, &context.name, content.command_app());
     let command = recipe.command(default.clone());
     command::check(&default, &command).map_err(problem)?;
 
     let image = image::of(&answers, |built_in| recipe.software(built_in)).map_err(problem)?;
     let mut spec = ContainerSpec::new(&context.name, image)
-        .files(files(recipe, &answers, context)?)
+        .files(files(&content, &answers, &context.name)?)
         .init(answers.init)
-        .ready_timeout(answers.ready_timeout);
+        .ready_timeout(
+            answers.debugpy.map_or(answers.ready_timeout, |it| it.ready_timeout(answers.ready_timeout)),
+        );
     if command::holds_still(&command) {
-        spec = spec.go(owned(&answers, [(command::GO, &b""[..])]));
+        let go = File { content: Vec::new(), mode: 0o644 };
+        spec = spec.go(owned(&answers, [(command::GO.to_owned(), go)]));
     }
     spec = spec.command(command);
-    spec = variables(&answers, context).into_iter().fold(spec, |spec, (key, value)| spec.env(key, value));
+    let backend = backend(&answers, context).map_err(problem)?;
+    spec = variables(&answers, context, backend)
+        .into_iter()
+        .fold(spec, |spec, (key, value)| spec.env(key, value));
     spec.user = answers.user;
     spec.ports = answers.ports;
+    if answers.debugpy.is_some() {
+        spec = spec.port(debugpy::PORT);
+    }
     spec.mounts = answers.mounts.into_iter().map(on_host).collect::<Result<_, _>>().map_err(problem)?;
     spec.memory_limit = answers.memory_limit;
     spec.waits = recipe.waits(vec![Wait::log(READY_MARKER)]);
@@ -64,8 +74,9 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
 }
 
 /// The environment, later ones of the same name winning.
-fn variables(answers: &Answers, context: &WorkerContext) -> Vec<(String, String)> {
+fn variables(answers: &Answers, context: &WorkerContext, backend: &str) -> Vec<(String, String)> {
     let mut all = vec![("PYTHONUNBUFFERED", "1".to_owned()), ("PYTHONDONTWRITEBYTECODE", "1".to_owned())];
+    all.extend(answers.debugpy.map(|it| it.variables(answers.pool.as_deref())).unwrap_or_default());
     all.extend(answers.env.iter().map(|(key, value)| (key.as_str(), value.reveal().to_owned())));
     let own = all.iter().rfind(|(key, _)| *key == PYTHON_PATH).map(|(_, value)| value.clone());
     let source = answers.mounts.iter().any(|mount| mount.target() == SOURCE_FOLDER);
@@ -78,37 +89,57 @@ fn variables(answers: &Answers, context: &WorkerContext) -> Vec<(String, String)
     all.extend(context.broker_url().map(|url| ("CELERY_BROKER_URL", url)));
     // Celery changes the titles of its processes where the package `setproctitle` is there, over their environment unless told not to.
     all.push(("SPT_NOENV", "1".to_owned()));
-    let backend = context.backend_url.as_ref().map_or(NO_BACKEND, Secret::reveal);
     all.push(("CELERY_RESULT_BACKEND", backend.to_owned()));
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn files<R: WorkerRecipe + ?Sized>(
-    recipe: &R,
-    answers: &Answers,
-    context: &WorkerContext,
-) -> Result<FileTree> {
-    let content = InitialContent::new(&context.app_name);
-    let content = answers.tasks.iter().cloned().fold(content, InitialContent::tasks);
-    let signals = answers.signals.iter().cloned();
-    let content = signals.fold(content, |content, module| content.module(SIGNALS, module));
-    let content = recipe.content(content).generate().map_err(|error| {
-        Error::component_source(&context.name, "its modules or settings cannot be used", error)
-    })?;
-    let paths: Vec<(String, &[u8])> =
-        content.iter().map(|(path, bytes)| (format!("{APP_FOLDER}/{path}"), bytes)).collect();
-    Ok(owned(answers, paths.iter().map(|(path, bytes)| (path.as_str(), *bytes))))
+/// The URL of the result backend.
+fn backend<'a>(answers: &Answers, context: &'a WorkerContext) -> Result<&'a str, String> {
+    let Some(name) = &answers.backend else {
+        return Ok(context.backend_url.as_ref().map_or(NO_BACKEND, Secret::reveal));
+    };
+    match context.backend_urls.iter().find(|(known, _)| known == name) {
+        Some((_, url)) => Ok(url.reveal()),
+        None => {
+            let known: Vec<String> =
+                context.backend_urls.iter().map(|(known, _)| format!("`{known}`")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(format!("has the result backend `{name}`, which the setup does not have; it has {known}"))
+        }
+    }
+}
+
+/// The content that the recipe may change.
+fn content(answers: &Answers, context: &WorkerContext) -> InitialContent {
+    let Answers { app_module, utils_module, tasks, signals, config, .. } = answers;
+    let of_setup = context.get::<Config>().cloned().unwrap_or_default();
+    let content = InitialContent::new(&context.app_name).configure(of_setup.merge(config.clone()));
+    let content = app_module.iter().cloned().fold(content, InitialContent::app);
+    let content = utils_module.iter().cloned().fold(content, InitialContent::utils);
+    let content = tasks.iter().cloned().fold(content, InitialContent::tasks);
+    signals.iter().cloned().fold(content, |content, module| content.module(SIGNALS, module))
+}
+
+fn files(content: &InitialContent, answers: &Answers, name: &str) -> Result<FileTree> {
+    let content = content
+        .generate()
+        .map_err(|error| Error::component_source(name, "its modules or settings cannot be used", error))?;
+    let files = content.iter().map(|(path, bytes)| {
+        let mode = content.mode(path).unwrap_or(0o644);
+        (format!("{APP_FOLDER}/{path}"), File { content: bytes.to_owned(), mode })
+    });
+    Ok(owned(answers, files))
 }
 
 /// Files of whoever the worker runs as.
-fn owned<'a>(answers: &Answers, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> FileTree {
+fn owned(answers: &Answers, files: impl IntoIterator<Item = (String, File)>) -> FileTree {
     let mut tree = if image::is_ours(answers) && answers.user.is_none() {
         FileTree::owned_by(OWNER.0, OWNER.1)
     } else {
         FileTree::owned_by_container_user()
     };
-    for (path, content) in files {
-        tree.insert(path, content);
+    for (path, file) in files {
+        tree.insert_file(path, file);
     }
     tree
 }
@@ -129,172 +160,4 @@ fn on_host(mount: Mount) -> Result<Mount, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::atomic::{AtomicU32, Ordering},
-        time::Duration,
-    };
-
-    use testcelery_api::ConnectionUrl;
-    use testcelery_codegen::PyModule;
-
-    use super::*;
-    use crate::{Worker, fake::FakeContainer};
-
-    fn context() -> WorkerContext {
-        let mut context = WorkerContext::new("worker-1", "shop");
-        let url = |host: &str| {
-            ConnectionUrl::new("amqp", host).port(5672).credentials("me", Secret::new("hunter2"))
-        };
-        context.broker_urls = vec![url("broker-1"), url("broker-2")];
-        context.backend_url = Some(Secret::new("redis://:hunter2@backend:6379/0"));
-        context
-    }
-
-    #[test]
-    fn the_whole_spec() {
-        let worker = Worker::default()
-            .queues(["fast", "slow"])
-            .log_level("debug")
-            .concurrency(2)
-            .pool("threads")
-            .mingle(true)
-            .arg("--without-heartbeat")
-            .env("TOKEN", "hunter2")
-            .env("PYTHONPATH", "/opt/lib")
-            .user("1000")
-            .source("src")
-            .mount(Mount::tmpfs("/scratch"))
-            .port(8000)
-            .memory_limit(1 << 28)
-            .init(true)
-            .ready_timeout(Duration::from_secs(5))
-            .tasks(PyModule::source("tests.tasks", ""))
-            .signals(PyModule::source("tests.signals", ""));
-        let spec = worker.plan(&context()).unwrap().spec;
-        let files: Vec<&str> = spec.files.iter().flat_map(|tree| tree.iter().map(|(path, _)| path)).collect();
-        let go: Vec<&str> = spec.go.iter().flat_map(|tree| tree.iter().map(|(path, _)| path)).collect();
-        let owners: Vec<_> = spec.files.iter().chain(&spec.go).map(FileTree::owner).collect();
-        let here = env::current_dir().unwrap();
-        let rest = format!(
-            "{:?} {:?} {:?} {:?} {} {:?}\n{:?}",
-            spec.user, spec.mounts, spec.ports, spec.memory_limit, spec.init, spec.ready_timeout, spec.waits
-        );
-        insta::assert_snapshot!(format!(
-            "{}\n{:#?}\n{:#?}\n{files:#?}\n{go:?} {owners:?}\n{}",
-            spec.hostname,
-            spec.command.as_ref().unwrap(),
-            spec.env,
-            rest.replace(here.to_str().unwrap(), "HERE"),
-        ));
-        let settings = spec.files[0].text("/app/testcelery/settings.py").unwrap();
-        assert!(settings.contains("APP_NAME = 'shop'"), "{settings}");
-        assert!(settings.contains("'signals': ['tests.signals']"), "{settings}");
-    }
-
-    /// A recipe that makes up its queue each time, and changes all that it is given.
-    #[derive(Debug)]
-    struct MyWorker(AtomicU32);
-
-    impl WorkerRecipe for MyWorker {
-        fn kind(&self) -> String {
-            "mine".to_owned()
-        }
-
-        fn version(&self) -> String {
-            "5.6.2".to_owned()
-        }
-
-        fn log_level(&self) -> String {
-            "debug".to_owned()
-        }
-
-        fn queues(&self) -> Vec<String> {
-            vec![format!("queue-{}", self.0.fetch_add(1, Ordering::SeqCst))]
-        }
-
-        fn command(&self, default: Vec<String>) -> Vec<String> {
-            // Without what starts it early.
-            default[4..].to_vec()
-        }
-
-        fn content(&self, content: InitialContent) -> InitialContent {
-            content.module("more", PyModule::source("more", ""))
-        }
-
-        fn waits(&self, mut default: Vec<Wait>) -> Vec<Wait> {
-            default.push(Wait::log("more"));
-            default
-        }
-    }
-
-    #[test]
-    fn what_a_recipe_says_is_what_runs_and_what_the_node_reports() {
-        let plan = MyWorker(AtomicU32::new(1)).plan(&context()).unwrap();
-        let command = plan.spec.command.clone().unwrap();
-        assert_eq!(command[..4], ["celery", "-A", "app", "worker"]);
-        assert!(command.contains(&"--queues=queue-1".to_owned()), "{command:?}");
-        assert_eq!(plan.spec.go, None, "it does not hold still");
-        assert_eq!(plan.spec.waits.len(), 2);
-        assert!(plan.spec.files[0].get("/app/more.py").is_some());
-        let default = WorkerRecipe::plan(&Worker::default().celery("5.6.2"), &context()).unwrap();
-        assert_eq!(plan.spec.image, default.spec.image);
-
-        let node = plan.into_node(FakeContainer::answering(0, "", ""));
-        assert_eq!((node.kind(), node.queues()), ("mine", &["queue-1".to_owned()][..]));
-        assert_eq!((node.version(), node.log_level()), ("5.6.2", "DEBUG"));
-        assert_eq!(node.hostname(), "worker-1@worker-1");
-    }
-
-    #[test]
-    fn paths_of_the_host_are_whole() {
-        let plan = Worker::default().source_writable("src").plan(&context()).unwrap();
-        let full = env::current_dir().unwrap().join("src").canonicalize().unwrap();
-        assert_eq!(plan.spec.mounts, [Mount::bind(full, "/src")]);
-        assert_eq!(spec_env(&plan, "PYTHONPATH").as_deref(), Some("/app:/src"));
-        let error = Worker::default().source("nowhere").plan(&context()).unwrap_err().to_string();
-        assert!(error.contains("`worker-1`: cannot mount `nowhere` (looked for in "), "{error}");
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let worker = Worker::default().env("TOKEN", "hunter2");
-        let plan = worker.plan(&context()).unwrap();
-        assert!(!format!("{worker:?} {plan:?}").contains("hunter2"));
-        assert!(spec_env(&plan, "CELERY_BROKER_URL").unwrap().contains("hunter2"));
-    }
-
-    fn spec_env(plan: &WorkerPlan, key: &str) -> Option<String> {
-        plan.spec.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
-    }
-
-    #[test]
-    fn no_backend_is_said_aloud() {
-        let mut context = context();
-        context.backend_url = None;
-        let plan = Worker::default().plan(&context).unwrap();
-        assert_eq!(spec_env(&plan, "CELERY_RESULT_BACKEND").as_deref(), Some("disabled://"));
-    }
-
-    #[test]
-    fn mistakes_name_the_worker() {
-        let error = |worker: Worker| {
-            let error = worker.plan(&context()).unwrap_err();
-            let source =
-                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            format!("{error}{source}")
-        };
-        assert_eq!(
-            error(Worker::default().queue("a,b")),
-            "component `worker-1`: \"a,b\" cannot be the name of a queue: the comma separates queues on Celery's command line; \
-             name each one with `.queue(..)`"
-        );
-        let text = error(Worker::default().tasks(PyModule::source("broken", "def f(:\n    pass\n")));
-        assert!(
-            text.starts_with("component `worker-1`: its modules or settings cannot be used: broken.py:1:7: "),
-            "{text}"
-        );
-        let text = error(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")));
-        assert!(text.contains("`tests/nowhere/tasks.py`"), "{text}");
-    }
-}
+mod tests;

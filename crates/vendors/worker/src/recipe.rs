@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use testcelery_api::{
     DEFAULT_READY_TIMEOUT, Image, Mount, Port, Result, Software, Wait, WorkerContext, WorkerPlan,
 };
-use testcelery_codegen::{InitialContent, PyModule};
+use testcelery_codegen::{Config, InitialContent, PyModule};
 
-use crate::{DEFAULT_CELERY, Dockerfile, plan};
+use crate::{DEFAULT_CELERY, Debugpy, Dockerfile, plan};
 
 /// What the component and its node are called.
 const KIND: &str = "celery";
@@ -134,6 +134,16 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// A module that builds a Celery app of its own, in place of our `app.py`; see [`InitialContent::app`].
+    fn app_module(&self) -> Option<PyModule> {
+        None
+    }
+
+    /// A module in place of our `utils.py`; see [`InitialContent::utils`].
+    fn utils_module(&self) -> Option<PyModule> {
+        None
+    }
+
     /// Modules with tasks.
     fn tasks(&self) -> Vec<PyModule> {
         Vec::new()
@@ -142,6 +152,11 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
     /// Modules with handlers of signals.
     fn signals(&self) -> Vec<PyModule> {
         Vec::new()
+    }
+
+    /// Settings of Celery, which win over those of the setup. Brokers and result backend are the setup's.
+    fn config(&self) -> Config {
+        Config::new()
     }
 
     /// What its `/app` holds. It gets the content so far, and may change it.
@@ -177,6 +192,16 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
     /// Whether a small init process reaps its zombies: no.
     fn init(&self) -> bool {
         false
+    }
+
+    /// A debugger; none by default.
+    fn debugpy(&self) -> Option<Debugpy> {
+        None
+    }
+
+    /// The name of the result backend that it uses, where the setup has several. By default the first.
+    fn backend(&self) -> Option<String> {
+        None
     }
 
     /// When it is ready. It gets the default: Celery's `worker_ready` has fired.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{answers::Answers, image};
+use crate::{answers::Answers, debugpy, image};
 
 /// The version of Celery, unless a worker says otherwise.
 pub const DEFAULT_CELERY: &str = "5.7.0";
@@ -53,6 +53,7 @@ pub(crate) fn render(answers: &Answers) -> String {
     let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
     let pins = PINS.iter().find(|(minor, _)| minor_of(&answers.version) == Some(*minor));
     lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
+    lines.extend(answers.debugpy.map(|_| debugpy::REQUIREMENT.to_owned()));
     lines.extend(answers.requirements.iter().cloned());
     lines.join("\n") + "\n"
 }
@@ -107,7 +108,7 @@ fn minor_of(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Worker;
+    use crate::{Debugpy, Worker};
 
     fn problem(worker: &Worker) -> String {
         check(&Answers::of(worker)).unwrap_err()
@@ -135,8 +136,8 @@ mod tests {
     fn what_is_asked_for_comes_along() {
         let worker = Worker::default().pool("gevent").extras(["msgpack"]).requirement("pydantic==2.11.7");
         assert_eq!(
-            rendered(&worker),
-            "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\npydantic==2.11.7\n"
+            rendered(&worker.debugpy(Debugpy::default())),
+            "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\ndebugpy\npydantic==2.11.7\n"
         );
     }
 

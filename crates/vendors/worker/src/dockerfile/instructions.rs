@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Declared {
     pub(super) name: String,
-    pub(super) has_default: bool,
+    pub(super) default: Option<String>,
 }
 
 /// Every `ARG`, those before the first `FROM` included.
@@ -34,8 +34,11 @@ fn args(instruction: &str) -> Vec<Declared> {
         return Vec::new();
     }
     let declared = words.map(|word| match word.split_once('=') {
-        Some((name, _)) => Declared { name: name.to_owned(), has_default: true },
-        None => Declared { name: word.to_owned(), has_default: false },
+        Some((name, value)) => {
+            let value = value.trim_matches(['"', '\'']).to_owned();
+            Declared { name: name.to_owned(), default: Some(value) }
+        }
+        None => Declared { name: word.to_owned(), default: None },
     });
     declared.collect()
 }
@@ -47,9 +50,10 @@ mod tests {
     #[test]
     fn arguments_in_every_spelling() {
         let text = "# ARG NO\nARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n  arg A=1 B\nRUN echo ARG C\nARG \\\n  # why\n  D=\"x\" \\\n  E\nRUN x \\\n  ARG F\n";
-        let names: Vec<(String, bool)> =
-            declared(text).into_iter().map(|arg| (arg.name, arg.has_default)).collect();
-        let seen: Vec<(&str, bool)> = names.iter().map(|(name, default)| (name.as_str(), *default)).collect();
-        assert_eq!(seen, [("BASE_IMAGE", false), ("A", true), ("B", false), ("D", true), ("E", false)]);
+        let declared = declared(text);
+        let seen: Vec<(&str, Option<&str>)> =
+            declared.iter().map(|arg| (arg.name.as_str(), arg.default.as_deref())).collect();
+        let expected = [("BASE_IMAGE", None), ("A", Some("1")), ("B", None), ("D", Some("x")), ("E", None)];
+        assert_eq!(seen, expected);
     }
 }

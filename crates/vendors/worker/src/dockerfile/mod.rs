@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use testcelery_api::{Build, Image};
 
-use crate::{answers::Answers, image};
+use crate::{answers::Answers, dockerfile::instructions::Declared, image};
 
 /// The most that a build's folder may hold, unless told otherwise: 256 MiB.
 pub const DEFAULT_CONTEXT_LIMIT: u64 = 256 << 20;
@@ -40,7 +40,7 @@ const PREDEFINED: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "no_prox
 ///
 /// | `ARG` | value |
 /// |---|---|
-/// | `BASE_IMAGE` | the recipe's [`base`](crate::WorkerRecipe::base), else the official image of its [`python`](crate::WorkerRecipe::python), or what stands in for that on this machine; a default of the Dockerfile stays where the recipe has neither |
+/// | `BASE_IMAGE` | the recipe's [`base`](crate::WorkerRecipe::base), else the official image of its [`python`](crate::WorkerRecipe::python), or what stands in for that on this machine; another default in the Dockerfile stays where the recipe has neither |
 /// | `CELERY_VERSION` | the recipe's [`version`](crate::WorkerRecipe::version) |
 /// | `PIP_INDEX_URL` | this machine's, where it has one |
 /// | others of pytest-celery's | its defaults, where the Dockerfile has none |
@@ -126,24 +126,36 @@ impl Dockerfile {
                 shown.display()
             ));
         }
-        let has_default = declared.iter().any(|arg| arg.name == BASE_IMAGE && arg.has_default);
-        let asked_for = answers.base.is_some() || answers.python.is_some();
-        let base = declares(BASE_IMAGE) && !self.args.contains_key(BASE_IMAGE) && (asked_for || !has_default);
         let mut args: BTreeMap<String, String> = BTreeMap::new();
         if declares(CELERY_VERSION) {
             args.insert(CELERY_VERSION.to_owned(), answers.version.clone());
         }
-        let without_default = declared.iter().filter(|arg| !arg.has_default);
+        let without_default = declared.iter().filter(|arg| arg.default.is_none());
         let run_time = without_default.filter_map(|arg| RUN_TIME.iter().find(|(name, _)| *name == arg.name));
         args.extend(run_time.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         args.extend(self.args.clone());
 
         let mut build = Build::new("", context).dockerfile(file);
-        build.base = base.then(|| Box::new(image::base(answers)));
+        build.base = self.base(answers, &declared).map(Box::new);
         build.target.clone_from(&self.target);
         build.args = args;
         build.tag = image::tag(&build);
         Ok(Image::build(build))
+    }
+
+    /// The value of `BASE_IMAGE`: the image that the recipe names, else the one that the Dockerfile names, else ours.
+    fn base(&self, answers: &Answers, declared: &[Declared]) -> Option<Image> {
+        let declared = declared.iter().find(|arg| arg.name == BASE_IMAGE)?;
+        if self.args.contains_key(BASE_IMAGE) {
+            return None;
+        }
+        let ours = image::base(answers);
+        match &declared.default {
+            Some(default) if answers.base.is_none() && answers.python.is_none() && default != ours.name() => {
+                None
+            }
+            _ => Some(ours),
+        }
     }
 }
 

@@ -176,6 +176,8 @@ fn the_base_is_for_who_asks_for_it() {
     let with_default = "ARG BASE_IMAGE=python:3.12\nFROM ${BASE_IMAGE}\n";
     assert_eq!(base(with_default, &Worker::default()).unwrap(), None);
     assert_eq!(base(with_default, &own).unwrap().unwrap().name(), "mine:1");
+    let with_ours = format!("ARG BASE_IMAGE={}\nFROM ${{BASE_IMAGE}}\n", python.name());
+    assert_eq!(base(&with_ours, &Worker::default()).unwrap(), Some(python), "its substitute comes along");
     assert_eq!(base("FROM x\n", &Worker::default()).unwrap(), None);
     let error = base("FROM x\n", &own).unwrap_err();
     assert!(error.contains("has no `ARG BASE_IMAGE`"), "{error}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testcelery_api::{Mount, Port, Secret};
 
-use crate::{SOURCE_FOLDER, Worker};
+use crate::{Debugpy, SOURCE_FOLDER, Worker};
 
 impl Worker {
     /// Adds an environment variable; a later one of the same name wins. Values are never shown. What `PYTHONPATH` is given comes behind
@@ -60,6 +60,20 @@ impl Worker {
     #[must_use]
     pub fn init(mut self, init: bool) -> Self {
         self.answers.init = init;
+        self
+    }
+
+    /// Runs it under a debugger, whose port is told when it starts.
+    #[must_use]
+    pub fn debugpy(mut self, debugpy: Debugpy) -> Self {
+        self.answers.debugpy = Some(debugpy);
+        self
+    }
+
+    /// Stores results in the result backend of that name, where the setup has several; in the first by default.
+    #[must_use]
+    pub fn backend(mut self, name: impl Into<String>) -> Self {
+        self.answers.backend = Some(name.into());
         self
     }
 

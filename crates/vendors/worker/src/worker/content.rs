@@ -1,10 +1,25 @@
 //! What it runs: modules and settings.
 
-use testcelery_codegen::{PyModule, PyValue};
+use testcelery_codegen::{Config, PyModule, PyValue};
 
 use crate::Worker;
 
 impl Worker {
+    /// Takes a module that builds a `Celery(..)` of its own in place of our `app.py`; see
+    /// [`InitialContent::app`](testcelery_codegen::InitialContent::app).
+    #[must_use]
+    pub fn app(mut self, module: PyModule) -> Self {
+        self.answers.app_module = Some(module);
+        self
+    }
+
+    /// Takes a module in place of our `utils.py`; see [`InitialContent::utils`](testcelery_codegen::InitialContent::utils).
+    #[must_use]
+    pub fn utils(mut self, module: PyModule) -> Self {
+        self.answers.utils_module = Some(module);
+        self
+    }
+
     /// Adds a module with tasks.
     #[must_use]
     pub fn tasks(mut self, module: PyModule) -> Self {
@@ -29,7 +44,14 @@ impl Worker {
     /// Sets one of Celery's settings by its lower-case name. Brokers and result backend are the setup's.
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<PyValue>) -> Self {
-        self.config.push((key.into(), value.into()));
+        self.answers.config = self.answers.config.set(key, value);
+        self
+    }
+
+    /// Adds settings, which win over those of the setup.
+    #[must_use]
+    pub fn configure(mut self, config: Config) -> Self {
+        self.answers.config = self.answers.config.merge(config);
         self
     }
 }

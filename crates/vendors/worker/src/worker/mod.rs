@@ -6,7 +6,7 @@ mod image;
 mod recipe;
 
 use testcelery_api::Software;
-use testcelery_codegen::{PyModule, PyValue};
+use testcelery_codegen::PyModule;
 
 use crate::answers::Answers;
 
@@ -43,7 +43,6 @@ pub struct Worker {
     /// Whether queues were named: the first one replaces the default.
     own_queues: bool,
     modules: Vec<(String, PyModule)>,
-    config: Vec<(String, PyValue)>,
     software: Option<Software>,
 }
 

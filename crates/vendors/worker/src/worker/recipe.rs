@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use testcelery_api::{Image, Mount, Port, Software};
-use testcelery_codegen::{InitialContent, PyModule};
+use testcelery_codegen::{Config, InitialContent, PyModule};
 
-use crate::{Dockerfile, Worker, WorkerRecipe};
+use crate::{Debugpy, Dockerfile, Worker, WorkerRecipe};
 
 impl WorkerRecipe for Worker {
     fn name(&self) -> Option<String> {
@@ -68,6 +68,14 @@ impl WorkerRecipe for Worker {
         self.software.clone()
     }
 
+    fn app_module(&self) -> Option<PyModule> {
+        self.answers.app_module.clone()
+    }
+
+    fn utils_module(&self) -> Option<PyModule> {
+        self.answers.utils_module.clone()
+    }
+
     fn tasks(&self) -> Vec<PyModule> {
         self.answers.tasks.clone()
     }
@@ -76,11 +84,13 @@ impl WorkerRecipe for Worker {
         self.answers.signals.clone()
     }
 
+    fn config(&self) -> Config {
+        self.answers.config.clone()
+    }
+
     fn content(&self, content: InitialContent) -> InitialContent {
         let modules = self.modules.iter().cloned();
-        let content = modules.fold(content, |content, (group, module)| content.module(group, module));
-        let config = self.config.iter().cloned();
-        config.fold(content, |content, (key, value)| content.config(key, value))
+        modules.fold(content, |content, (group, module)| content.module(group, module))
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -105,6 +115,14 @@ impl WorkerRecipe for Worker {
 
     fn init(&self) -> bool {
         self.answers.init
+    }
+
+    fn debugpy(&self) -> Option<Debugpy> {
+        self.answers.debugpy
+    }
+
+    fn backend(&self) -> Option<String> {
+        self.answers.backend.clone()
     }
 
     fn ready_timeout(&self) -> Duration {
