@@ -21,6 +21,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     store: Option<Arc<dyn ResultStore>>,
     result_timeout: Duration,
+    default_queue: String,
     on_timeout: Option<Evidence>,
     signals: Arc<Registry>,
 }
@@ -36,11 +37,23 @@ impl App {
         transport: Arc<dyn Transport>,
         store: Option<Arc<dyn ResultStore>>,
         result_timeout: Duration,
+        default_queue: String,
         on_timeout: Option<Evidence>,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
         let signals = Arc::default();
-        Self { inner: Arc::new(Inner { name, oid, transport, store, result_timeout, on_timeout, signals }) }
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                oid,
+                transport,
+                store,
+                result_timeout,
+                default_queue,
+                on_timeout,
+                signals,
+            }),
+        }
     }
 
     /// Its name.
@@ -61,6 +74,11 @@ impl App {
     /// Signals on the publisher's side: handlers that see every task before and after it is published.
     pub fn signals(&self) -> Signals {
         Signals::new(Arc::clone(&self.inner.signals))
+    }
+
+    /// The queue of calls that name none.
+    pub fn default_queue(&self) -> &str {
+        &self.inner.default_queue
     }
 
     /// The broker's URL without its password.

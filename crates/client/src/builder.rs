@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use testcelery_api::ConnectionUrl;
 
 use crate::{
-    Address, App, Error, Result, ResultStore, StoreFactory, Transport, TransportFactory, app::Evidence,
+    Address, App, DEFAULT_QUEUE, Error, Result, ResultStore, StoreFactory, Transport, TransportFactory,
+    app::Evidence,
 };
 
 /// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
@@ -23,6 +24,7 @@ pub struct AppBuilder {
     transports: Vec<Arc<dyn TransportFactory>>,
     stores: Vec<Arc<dyn StoreFactory>>,
     result_timeout: Duration,
+    default_queue: String,
     on_timeout: Option<Evidence>,
 }
 
@@ -41,6 +43,7 @@ impl AppBuilder {
             transports: Vec::new(),
             stores: Vec::new(),
             result_timeout: DEFAULT_RESULT_TIMEOUT,
+            default_queue: DEFAULT_QUEUE.to_owned(),
             on_timeout: None,
         }
     }
@@ -94,6 +97,12 @@ impl AppBuilder {
         self
     }
 
+    /// Sets the queue of calls that name none (Celery's `task_default_queue`); [`DEFAULT_QUEUE`] unless said otherwise.
+    pub fn default_queue(mut self, queue: impl Into<String>) -> Self {
+        self.default_queue = queue.into();
+        self
+    }
+
     /// Sets what is asked for evidence when no result comes in time. Its answer is added to the error.
     pub fn on_timeout(mut self, evidence: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.on_timeout = Some(Arc::new(evidence));
@@ -126,7 +135,8 @@ impl AppBuilder {
                 return Err(error);
             }
         };
-        let app = App::new(self.name, transport, store, self.result_timeout, self.on_timeout);
+        let app =
+            App::new(self.name, transport, store, self.result_timeout, self.default_queue, self.on_timeout);
         tracing::debug!(
             app = app.name(),
             broker = app.broker_url(),

@@ -14,7 +14,7 @@ use crate::{
     publish::publish,
 };
 
-/// The queue of a call that names none (Celery's `task_default_queue`).
+/// The queue of a call that names none, unless the app has another (the default of Celery's `task_default_queue`).
 pub const DEFAULT_QUEUE: &str = "celery";
 
 /// One call of a task, built up and then [sent](Self::send).
@@ -40,8 +40,8 @@ enum Start {
 impl Call {
     pub(crate) fn new(app: App, task: String) -> Self {
         Self {
+            queue: app.default_queue().to_owned(),
             app,
-            queue: DEFAULT_QUEUE.to_owned(),
             start: None,
             expires: None,
             task: TaskMessage { task, id: Uuid::new_v4().hyphenated().to_string(), ..TaskMessage::default() },
@@ -91,7 +91,7 @@ impl Call {
         self
     }
 
-    /// Sends it to a queue other than [`DEFAULT_QUEUE`].
+    /// Sends it to a queue other than the app's default one.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
         self

@@ -1,31 +1,26 @@
-//! From recipes to a running stack: plan, images, containers, readiness, app.
+//! From plans to a running stack: images, containers, readiness, app.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
-    self as api, Backend, BackendPlan, Broker, BrokerPlan, Cluster, Component, Container, ContainerSpec,
-    EVIDENCE_LINES, Logs, Network, PlanContext, Secret, Worker, WorkerContext, WorkerPlan, until_ready,
+    self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Worker,
+    until_ready,
 };
 use testcelery_client::App;
 
 use crate::{
-    Error, Result, Setup, SetupBuilder,
+    AppConfig, Error, Result, Setup, SetupBuilder,
     address::{BackendAddress, BrokerAddress},
     app::app,
-    names::Names,
+    hooks::AFTER_START,
+    plan::{Plans, plan},
     setup::Inner,
     timing::Boots,
 };
-
-struct Plans {
-    brokers: Vec<BrokerPlan>,
-    backends: Vec<BackendPlan>,
-    workers: Vec<WorkerPlan>,
-}
 
 /// A boot that failed, with the logs of the containers that it had started by then.
 pub(crate) struct BootFailure {
@@ -40,11 +35,9 @@ impl<E: Into<Error>> From<E> for BootFailure {
 }
 
 pub(crate) async fn boot(builder: &mut SetupBuilder) -> Result<Setup, BootFailure> {
-    let Plans { brokers, backends, workers } = plan(builder)?;
+    let plans = plan(builder)?;
     let engine = builder.chosen_engine().await?;
-    let specs = brokers.iter().map(|plan| &plan.spec);
-    let specs = specs.chain(backends.iter().map(|plan| &plan.spec));
-    let specs: Vec<&ContainerSpec> = specs.chain(workers.iter().map(|plan| &plan.spec)).collect();
+    let specs = plans.specs();
     for need in specs.iter().flat_map(|spec| spec.needs()) {
         engine.require(need)?;
     }
@@ -53,22 +46,34 @@ pub(crate) async fn boot(builder: &mut SetupBuilder) -> Result<Setup, BootFailur
     let network = engine.create_network(&specs).await?;
     let boots = Boots::default();
     let yard = Yard { engine: engine.as_ref(), boots, network: &network, created: Mutex::default() };
-    let booted = boot_nodes(&yard, builder, brokers, backends, workers).await;
+    let booted = boot_nodes(&yard, builder, plans).await;
     let components = yard.boots.total();
     let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
     match booted {
-        Ok((app, brokers, backends, workers)) => Ok(Setup::new(Inner {
-            app,
-            brokers,
-            backends,
-            workers,
-            network,
-            components,
-            is_down: AtomicBool::new(false),
-        })),
+        Ok((app, brokers, backends, workers)) => {
+            let before_down = std::mem::take(&mut builder.hooks.before_down);
+            let setup =
+                Setup::new(Inner::new(app, brokers, backends, workers, network, components, before_down));
+            after_start(builder, &setup).await?;
+            Ok(setup)
+        }
         Err(error) => {
             let logs = created.iter().map(|container| container.logs().clone()).collect();
             take_away(&created, network.as_ref()).await;
+            Err(BootFailure { error, logs })
+        }
+    }
+}
+
+/// Runs the hooks for a stack that is up. Where one fails the stack goes as after a failed test.
+async fn after_start(builder: &SetupBuilder, setup: &Setup) -> Result<(), BootFailure> {
+    match builder.hooks.after_start.run(AFTER_START, setup).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let logs = setup.all_logs();
+            if let Err(error) = setup.down().await {
+                tracing::warn!(?error, "a setup whose hook failed was not taken down completely");
+            }
             Err(BootFailure { error, logs })
         }
     }
@@ -87,46 +92,6 @@ async fn take_away(containers: &[Arc<dyn Container>], network: &dyn Network) {
     }
 }
 
-fn plan(builder: &SetupBuilder) -> Result<Plans> {
-    if builder.brokers.is_empty() {
-        return Err(Error::Setup("it has no broker: add one, as `.broker(RabbitMq::default())`".to_owned()));
-    }
-    if builder.rpc && !builder.backends.is_empty() {
-        return Err(Error::Setup(
-            "results go through the broker (`.rpc()`) or to a backend, not both".to_owned(),
-        ));
-    }
-    let mut names = Names::default();
-    let broker_names = names.assign("broker", builder.brokers.iter().map(|it| &**it as &dyn Component))?;
-    let backend_names = names.assign("backend", builder.backends.iter().map(|it| &**it as &dyn Component))?;
-    let worker_names = names.assign("worker", builder.workers.iter().map(|it| &**it as &dyn Component))?;
-
-    let brokers = builder.brokers.iter().zip(broker_names);
-    let brokers =
-        brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
-    let backends = builder.backends.iter().zip(&backend_names);
-    let backends =
-        backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
-
-    let backend_urls = backend_names.into_iter().zip(&backends);
-    let backend_urls: Vec<(String, Secret)> = backend_urls
-        .filter_map(|(name, plan)| Some((name, Secret::new(plan.planned_url()?.reveal()))))
-        .collect();
-    let backend_url = match backends.first().and_then(BackendPlan::planned_url) {
-        Some(url) => Some(Secret::new(url.reveal())),
-        None => builder.rpc.then(|| Secret::new("rpc://")),
-    };
-    let workers = builder.workers.iter().zip(worker_names).map(|(it, name)| {
-        let mut context = WorkerContext::new(name, &builder.app_name);
-        context.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
-        context.backend_url.clone_from(&backend_url);
-        context.backend_urls.clone_from(&backend_urls);
-        it.plan(&context)
-    });
-    let workers = workers.collect::<Result<Vec<_>, _>>()?;
-    Ok(Plans { brokers, backends, workers })
-}
-
 async fn ensure_images(engine: &dyn api::Engine, specs: &[&ContainerSpec]) -> Result<()> {
     let mut images: Vec<_> = Vec::new();
     for spec in specs {
@@ -140,13 +105,8 @@ async fn ensure_images(engine: &dyn api::Engine, specs: &[&ContainerSpec]) -> Re
 
 type Booted = (App, Cluster<dyn Broker>, Cluster<dyn Backend>, Cluster<dyn Worker>);
 
-async fn boot_nodes(
-    yard: &Yard<'_>,
-    builder: &SetupBuilder,
-    brokers: Vec<BrokerPlan>,
-    backends: Vec<BackendPlan>,
-    workers: Vec<WorkerPlan>,
-) -> Result<Booted> {
+async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Result<Booted> {
+    let Plans { config, brokers, backends, workers } = plans;
     let (services_ready, go) = tokio::sync::watch::channel(false);
     let app_logs = Arc::new(Mutex::new(Vec::new()));
     let brokers = try_join_all(brokers.into_iter().map(|plan| {
@@ -167,7 +127,7 @@ async fn boot_nodes(
         // Workers are told before the app connects, which keeps this task busy for a while.
         tokio::task::yield_now().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
-        let app = connect(builder, &brokers, &backends, Arc::clone(&app_logs)).await?;
+        let app = connect(builder, &config, &brokers, &backends, Arc::clone(&app_logs)).await?;
         Ok((app, brokers, backends))
     };
     let ((app, brokers, backends), workers) = try_join(services, workers).await?;
@@ -179,11 +139,15 @@ async fn boot_nodes(
 /// Connects the app. Nodes are asked for their address at every new connection, so that the app survives their restarts.
 async fn connect(
     builder: &SetupBuilder,
+    config: &AppConfig,
     brokers: &Cluster<dyn Broker>,
     backends: &Cluster<dyn Backend>,
     worker_logs: Arc<Mutex<Vec<Logs>>>,
 ) -> Result<App> {
-    let mut app = app(&builder.app_name).on_timeout(move || last_lines(&lock(&worker_logs)));
+    let mut app = app(&config.name)
+        .default_queue(config.default_queue()?)
+        .result_timeout(config.result_timeout)
+        .on_timeout(move || last_lines(&lock(&worker_logs)));
     for factory in &builder.transports {
         app = app.transport_factory(Arc::clone(factory));
     }
@@ -197,9 +161,6 @@ async fn connect(
         app = app.backend(Arc::new(BackendAddress(Arc::clone(backend))));
     } else if builder.rpc {
         app = app.rpc();
-    }
-    if let Some(timeout) = builder.result_timeout {
-        app = app.result_timeout(timeout);
     }
     Ok(app.connect().await?)
 }
@@ -262,18 +223,18 @@ impl Yard<'_> {
         mut services_ready: tokio::sync::watch::Receiver<bool>,
     ) -> Result<Arc<N>> {
         let go = spec.go.clone();
-        let services_ready = services_ready.wait_for(|ready| *ready);
+        // The sender outlives this future: both belong to one boot. The value it lends is given back at once; it keeps to its thread.
+        let services_ready = async { drop(services_ready.wait_for(|ready| *ready).await) };
         let container = if let Some(go) = go {
             let container = self.start(spec).await?;
             tokio::select! {
-                _ = services_ready => container.upload(&go).await?,
+                () = services_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
             container
         } else {
-            // The sender outlives this future: both belong to one boot.
-            let _ = services_ready.await;
+            services_ready.await;
             self.start(spec).await?
         };
         // Its boot counts from here on. What it imported before it was told to go hides none of what is done meanwhile.

@@ -1,14 +1,16 @@
 //! What a setup is to be.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use testcelery_api::{BackendComponent, BrokerComponent, Engine, WorkerComponent};
 use testcelery_client::{StoreFactory, TransportFactory};
+use testcelery_codegen::{Config, PyValue};
 use testcelery_worker::Worker;
 
 use crate::{
-    IntoWorker, Result, Setup,
+    AppConfig, IntoWorker, Result, Setup, StartPlan,
     boot::{self, BootFailure},
+    hooks::Hooks,
 };
 
 /// The name of the Celery app, unless the builder says otherwise; pytest-celery's default too.
@@ -43,6 +45,8 @@ pub struct SetupBuilder {
     pub(crate) transports: Vec<Arc<dyn TransportFactory>>,
     pub(crate) stores: Vec<Arc<dyn StoreFactory>>,
     pub(crate) result_timeout: Option<Duration>,
+    pub(crate) settings: Config,
+    pub(crate) hooks: Hooks,
 }
 
 impl SetupBuilder {
@@ -58,6 +62,8 @@ impl SetupBuilder {
             transports: Vec::new(),
             stores: Vec::new(),
             result_timeout: None,
+            settings: Config::new(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -149,6 +155,84 @@ impl SetupBuilder {
     #[must_use]
     pub fn result_timeout(mut self, timeout: Duration) -> Self {
         self.result_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets one of Celery's settings, for every worker of ours and for the app on the test's side; a later value for a key replaces the
+    /// earlier one, and what a worker says for itself wins. See [`Config::set`] and [`AppConfig`].
+    #[must_use]
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<PyValue>) -> Self {
+        self.settings = self.settings.set(key, value);
+        self
+    }
+
+    /// Adds settings, as [`config`](Self::config); they win over those that are there.
+    #[must_use]
+    pub fn configure(mut self, settings: Config) -> Self {
+        self.settings = self.settings.merge(settings);
+        self
+    }
+
+    /// Lets a function change the app's configuration after it is made and before anybody uses it. Several run in the order in which they
+    /// were added, here as with the other hooks. A panic is [`Error::Hook`](crate::Error::Hook), and nothing is started.
+    ///
+    /// ```
+    /// use testcelery::prelude::*;
+    ///
+    /// let builder = Setup::builder().broker(Redis::default()).update_app_config(|config| {
+    ///     let name = format!("{}-{}", config.name, config.broker_urls().len());
+    ///     config.name = name;
+    ///     config.set("task_acks_late", true);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn update_app_config(mut self, hook: impl FnOnce(&mut AppConfig) + Send + 'static) -> Self {
+        self.hooks.update_app_config.push(Box::new(hook));
+        self
+    }
+
+    /// Lets a function change what is planned, before the engine hears of it: commands, variables, mounts. An error or a panic is
+    /// [`Error::Hook`](crate::Error::Hook), and nothing is started. See [`StartPlan`] for an example.
+    #[must_use]
+    pub fn before_start(
+        mut self,
+        hook: impl FnOnce(&mut StartPlan<'_>) -> Result<()> + Send + 'static,
+    ) -> Self {
+        self.hooks.before_start.push(Box::new(hook));
+        self
+    }
+
+    /// Runs something when the stack is up, before the test gets it. The first error or panic is [`Error::Hook`](crate::Error::Hook) of the
+    /// start: no further hook of this kind runs, and everything is taken away with the evidence of a failed boot.
+    ///
+    /// ```no_run
+    /// use testcelery::prelude::*;
+    ///
+    /// # async fn example() -> Result<()> {
+    /// let builder = Setup::builder().broker(Redis::default()).after_start(async |setup| {
+    ///     setup.app().task("testcelery.tasks.noop").send().await?;
+    ///     Ok(())
+    /// });
+    /// # builder.start().await?.down().await }
+    /// ```
+    #[must_use]
+    pub fn after_start<Fut>(mut self, hook: impl FnOnce(Setup) -> Fut + Send + 'static) -> Self
+    where
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.after_start.push_async(hook);
+        self
+    }
+
+    /// Runs something before the stack is taken down, while it still works, also after a test that failed. Every hook of this kind runs,
+    /// whatever became of those before it; their errors and panics are reported by [`Setup::down`], and stop nothing. A stack that is
+    /// dropped instead goes without them.
+    #[must_use]
+    pub fn before_down<Fut>(mut self, hook: impl FnOnce(Setup) -> Fut + Send + 'static) -> Self
+    where
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.before_down.push_async(hook);
         self
     }
 

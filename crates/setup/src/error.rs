@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use testcelery_api::BoxError;
+
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -22,12 +24,26 @@ pub enum Error {
     #[error("the setup cannot work: {0}")]
     Setup(String),
 
+    /// A hook of the setup failed, or panicked.
+    #[error("the hook {hook} failed")]
+    Hook {
+        /// The hook, as the builder has it.
+        hook: &'static str,
+        /// What it says.
+        #[source]
+        source: BoxError,
+    },
+
+    /// An error of somebody else, in a hook or a test.
+    #[error(transparent)]
+    Other(BoxError),
+
     /// The stack is up and does not behave as one.
     #[error("the setup is not ready: {0}")]
     NotReady(String),
 
-    /// Something of the stack could not be taken away.
-    #[error("the setup could not be taken down completely:\n{0}")]
+    /// Something of the stack could not be taken away, or a hook before that failed.
+    #[error("the setup was not taken down as it should be:\n{0}")]
     Down(String),
 
     /// A file of the report could not be written.
@@ -42,6 +58,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Any error, for code that has to return this one: `.map_err(Error::other)?`.
+    pub fn other(error: impl Into<BoxError>) -> Self {
+        Self::Other(error.into())
+    }
+
     /// The exception that a task raised, where the error is one.
     pub fn as_task_error(&self) -> Option<&testcelery_client::TaskError> {
         match self {

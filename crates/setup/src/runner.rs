@@ -15,7 +15,9 @@ use futures_util::FutureExt;
 use testcelery_api::{Capability, Logs};
 
 use crate::{
-    Error, Setup, SetupBuilder, evidence, reaper,
+    Error, Setup, SetupBuilder, evidence,
+    hooks::panic_text,
+    reaper,
     report::{Report, ms},
 };
 
@@ -152,13 +154,18 @@ where
 
     let begin = Instant::now();
     let logs = setup.all_logs();
+    let hooks = tokio::select! {
+        failures = setup.before_down() => failures.iter().map(|error| format!("{error:?}")).collect(),
+        // A hook may wait for what never comes; what was started goes all the same.
+        signal = interrupted() => vec![format!("{signal} in a hook before the stack was taken down")],
+    };
     let down = setup.down().await.err().map(|error| format!("{error:?}"));
     report.teardown_ms = ms(begin.elapsed());
     if down.is_none() && !is_guarded {
         reaper::gone();
     }
 
-    let failures: Vec<String> = failure.into_iter().chain(down).collect();
+    let failures: Vec<String> = failure.into_iter().chain(hooks).chain(down).collect();
     if failures.is_empty() {
         report.outcome = "passed";
         return (report, None);
@@ -180,12 +187,6 @@ fn with_evidence(test: &str, failure: &str, logs: &[Logs]) -> String {
         Ok(folder) => format!("{failure}\nlogs of every node: {}", folder.display()),
         Err(error) => format!("{failure}\nlogs could not be kept: {error:?}"),
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    format!("panicked: {}", text.unwrap_or_else(|| "with a value that is no text".to_owned()))
 }
 
 /// Waits for Ctrl-C or `SIGTERM` and says which it was.

@@ -11,7 +11,11 @@ use std::{
 use testcelery_api::{Backend, Broker, Cluster, Container, Logs, Network, Worker};
 use testcelery_client::App;
 
-use crate::{Error, Ready, Result, SetupBuilder, ready};
+use crate::{
+    Error, Ready, Result, SetupBuilder,
+    hooks::{BEFORE_DOWN, Chain, OnSetup},
+    ready,
+};
 
 /// The task that [`Setup::ping`] sends: one of the default tasks of every worker of ours.
 const PING_TASK: &str = "testcelery.tasks.ping";
@@ -29,13 +33,29 @@ pub struct Setup {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) app: App,
-    pub(crate) brokers: Cluster<dyn Broker>,
-    pub(crate) backends: Cluster<dyn Backend>,
-    pub(crate) workers: Cluster<dyn Worker>,
-    pub(crate) network: Arc<dyn Network>,
-    pub(crate) components: Duration,
-    pub(crate) is_down: AtomicBool,
+    app: App,
+    brokers: Cluster<dyn Broker>,
+    backends: Cluster<dyn Backend>,
+    workers: Cluster<dyn Worker>,
+    network: Arc<dyn Network>,
+    components: Duration,
+    before_down: Chain<OnSetup>,
+    is_down: AtomicBool,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        app: App,
+        brokers: Cluster<dyn Broker>,
+        backends: Cluster<dyn Backend>,
+        workers: Cluster<dyn Worker>,
+        network: Arc<dyn Network>,
+        components: Duration,
+        before_down: Chain<OnSetup>,
+    ) -> Self {
+        let is_down = AtomicBool::new(false);
+        Self { app, brokers, backends, workers, network, components, before_down, is_down }
+    }
 }
 
 impl Setup {
@@ -78,7 +98,7 @@ impl Setup {
         self.len() == 0
     }
 
-    /// Sends the task `testcelery.tasks.ping` to the first worker's first queue and returns its answer: `pong`.
+    /// Sends the task `testcelery.tasks.ping` to the first worker's first queue, or to the app's default queue if it says none, and returns its answer: `pong`.
     ///
     /// # Errors
     /// When there is no worker, or the answer does not come.
@@ -86,7 +106,7 @@ impl Setup {
         let Some(worker) = self.inner.workers.first() else {
             return Err(Error::Setup("there is no worker to ping".to_owned()));
         };
-        self.ping_queue(worker.queues().first().map_or("celery", String::as_str)).await
+        self.ping_queue(worker.queues().first().map_or(self.app().default_queue(), String::as_str)).await
     }
 
     pub(crate) async fn ping_queue(&self, queue: &str) -> Result<String> {
@@ -110,14 +130,31 @@ impl Setup {
         ready::confirm(self, ready).await
     }
 
-    /// Closes the app's connections and removes every container and the network. Doing it twice is no error.
+    /// Runs the hooks of [`SetupBuilder::before_down`], closes the app's connections and removes every container and the network, whatever
+    /// becomes of the hooks. Doing it twice is no error.
     ///
     /// # Errors
-    /// [`Error::Down`] with everything that could not be removed.
+    /// [`Error::Down`] with everything that could not be removed and every hook that failed.
     pub async fn down(&self) -> Result<()> {
         if self.inner.is_down.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        let hooks = self.before_down().await;
+        let mut failures: Vec<String> = hooks.iter().map(|error| report(error)).collect();
+        let removed = self.remove().await;
+        // What is left can be tried again.
+        self.inner.is_down.store(removed.is_empty(), Ordering::SeqCst);
+        failures.extend(removed);
+        if failures.is_empty() { Ok(()) } else { Err(Error::Down(failures.join("\n"))) }
+    }
+
+    /// Runs the hooks that have to run before anything is closed, unless they have run, and returns how they failed.
+    pub(crate) async fn before_down(&self) -> Vec<Error> {
+        self.inner.before_down.run_all(BEFORE_DOWN, self).await
+    }
+
+    /// Takes everything away, and says what could not be.
+    async fn remove(&self) -> Vec<String> {
         let containers: Vec<_> = self.containers().cloned().collect();
         let removals = futures_util::future::join_all(containers.iter().map(|container| container.remove()));
         // The app says good-bye while the servers die. One that is dead already may never answer, and nobody needs its answer.
@@ -131,12 +168,7 @@ impl Setup {
         if let Err(error) = self.inner.network.remove().await {
             failures.push(report(&error));
         }
-        if failures.is_empty() {
-            return Ok(());
-        }
-        // What is left can be tried again.
-        self.inner.is_down.store(false, Ordering::SeqCst);
-        Err(Error::Down(failures.join("\n")))
+        failures
     }
 
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Arc<dyn Container>> {
@@ -156,9 +188,9 @@ impl Setup {
     }
 }
 
-fn report(error: &testcelery_api::Error) -> String {
+fn report(error: &dyn std::error::Error) -> String {
     let mut text = format!("  {error}");
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(error) = source {
         text.push_str(&format!(": {error}"));
         source = error.source();

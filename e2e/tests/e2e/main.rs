@@ -7,6 +7,7 @@ mod call_options;
 mod default_tasks;
 mod engine;
 mod failing_task;
+mod hooks;
 mod leftovers;
 mod listeners;
 mod many_workers;

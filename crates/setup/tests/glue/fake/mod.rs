@@ -30,7 +30,7 @@ impl Calls {
         calls.iter().position(|made| made == call).unwrap_or_else(|| panic!("no {call:?} in {calls:?}"))
     }
 
-    fn add(&self, call: impl Into<String>) {
+    pub(crate) fn add(&self, call: impl Into<String>) {
         self.0.lock().unwrap().push(call.into());
     }
 }
@@ -162,7 +162,7 @@ impl Container for FakeContainer {
             // A server takes a moment, in which everything else that can start has to.
             let (logs, calls, name) = (self.logs.clone(), self.calls.clone(), self.spec.name.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_secs(5)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 calls.add(format!("ready {name}"));
                 logs.push(Stream::Stdout, b"ready\n");
             });
