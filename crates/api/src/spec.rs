@@ -46,6 +46,8 @@ pub struct ContainerSpec {
     pub user: Option<String>,
     /// Ports offered to the test, on 127.0.0.1 only.
     pub ports: Vec<Port>,
+    /// Offered ports that somebody at the keyboard has to know of, each with what listens there.
+    pub announced: Vec<(u16, String)>,
     /// What it sees of the host or of memory.
     pub mounts: Vec<Mount>,
     /// Memory limit in bytes; `None` is no limit.
@@ -78,6 +80,7 @@ impl ContainerSpec {
             aliases: Vec::new(),
             user: None,
             ports: Vec::new(),
+            announced: Vec::new(),
             mounts: Vec::new(),
             memory_limit: None,
             init: false,
@@ -131,6 +134,15 @@ impl ContainerSpec {
     pub fn port_on(mut self, container: u16, host: u16) -> Self {
         self.ports.push(Port { container, host: Some(host) });
         self
+    }
+
+    /// Says on standard error where a port is reached, and what listens there, as soon as the container runs and whether or not it is ready:
+    /// `testcelery: worker-1: debugpy listens on 127.0.0.1:49153`. Offers the port, unless it is offered already.
+    #[must_use]
+    pub fn announce(mut self, container: u16, what: impl Into<String>) -> Self {
+        self.announced.push((container, what.into()));
+        let is_offered = self.ports.iter().any(|port| port.container == container);
+        if is_offered { self } else { self.port(container) }
     }
 
     /// Adds a mount.
@@ -222,6 +234,7 @@ impl fmt::Debug for ContainerSpec {
             .field("aliases", &self.aliases)
             .field("user", &self.user)
             .field("ports", &self.ports)
+            .field("announced", &self.announced)
             .field("mounts", &self.mounts)
             .field("memory_limit", &self.memory_limit)
             .field("init", &self.init)
@@ -237,6 +250,15 @@ impl fmt::Debug for ContainerSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_announced_port_is_offered_once() {
+        let spec = ContainerSpec::new("worker", Image::reference("x")).port_on(1, 2).announce(1, "one");
+        let spec = spec.announce(5678, "debugpy");
+        let ports: Vec<_> = spec.ports.iter().map(|port| (port.container, port.host)).collect();
+        assert_eq!(ports, [(1, Some(2)), (5678, None)]);
+        assert_eq!(spec.announced, [(1, "one".to_owned()), (5678, "debugpy".to_owned())]);
+    }
 
     #[test]
     fn passwords_are_not_shown() {

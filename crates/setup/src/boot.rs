@@ -18,6 +18,7 @@ use crate::{
     app::app,
     hooks::AFTER_START,
     plan::{Plans, plan},
+    say::announce,
     setup::Inner,
     timing::Boots,
 };
@@ -195,6 +196,7 @@ impl Yard<'_> {
         let container = self.engine.create(spec.network(Arc::clone(self.network))).await?;
         lock(&self.created).push(Arc::clone(&container));
         container.start().await?;
+        announce(container.as_ref());
         Ok(container)
     }
 

@@ -1,13 +1,10 @@
 //! Which engine runs the stack: the one place outside the engines that names them.
 
-use std::{
-    io::Write,
-    sync::{Arc, Once},
-};
+use std::sync::{Arc, Once};
 
 use testcelery_api as api;
 
-use crate::{Error, Result};
+use crate::{Error, Result, say::say};
 
 #[cfg(feature = "docker")]
 pub use testcelery_docker::{self as docker, Docker};
@@ -47,10 +44,7 @@ impl Engine {
     pub async fn auto() -> Result<Arc<dyn api::Engine>> {
         static SAID: Once = Once::new();
         let Choice { engine, why } = Self::choose().await?;
-        SAID.call_once(|| {
-            // Not through a macro: what a test prints is kept back until it fails.
-            let _ = writeln!(std::io::stderr(), "testcelery: stacks run on {}, {why}", engine.description());
-        });
+        SAID.call_once(|| say(format_args!("stacks run on {}, {why}", engine.description())));
         Ok(engine)
     }
 

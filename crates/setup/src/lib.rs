@@ -15,6 +15,7 @@ mod ready;
 mod reaper;
 mod report;
 pub mod runner;
+mod say;
 mod setup;
 mod start_plan;
 mod timing;

@@ -5,7 +5,6 @@
 use std::{
     fmt,
     future::Future,
-    io::Write,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -19,6 +18,7 @@ use crate::{
     hooks::panic_text,
     reaper,
     report::{Report, ms},
+    say::say,
 };
 
 /// Set by the first interrupt: tests of this process that come later do not begin.
@@ -176,8 +176,7 @@ where
 /// Says that a test was not run. libtest has no word for it and counts it as passed; whoever reads the report knows better.
 fn skip(test: &str, report: &mut Report<'_>, reason: &testcelery_api::Error) {
     let reason = reason.to_string();
-    // Not through a macro: what a test prints is kept back unless it fails.
-    let _ = writeln!(std::io::stderr(), "testcelery: SKIPPED {test}: {reason}");
+    say(format_args!("SKIPPED {test}: {reason}"));
     report.outcome = "skipped";
     report.reason = Some(reason);
 }

@@ -1,6 +1,9 @@
 //! How workers get into a setup.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use testcelery::{
     api::{Component, Result, WorkerComponent, WorkerContext, WorkerPlan},
@@ -106,4 +109,25 @@ async fn a_worker_is_told_of_every_backend() {
     assert_eq!(urls, [("results", first), ("backend-2", second)]);
     assert_eq!(told.backend_url.as_ref().map(Secret::reveal), Some(first));
     assert!(!format!("{told:?}").contains("hunter2"));
+}
+
+/// Says what is announced as soon as the worker runs. In a process of its own, for its standard error.
+#[test]
+fn announced_ports_are_said_before_the_worker_is_ready() {
+    const CHILD: &str = "TESTCELERY_TEST_ANNOUNCE";
+    if std::env::var_os(CHILD).is_some() {
+        let (builder, _) = stack(Fault::Exits("worker"));
+        let builder =
+            builder.before_start(|plan| plan.update("worker", |spec| spec.announce(5678, "debugpy")));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(runtime.block_on(builder.start()).is_err());
+        return;
+    }
+    let test = "workers::announced_ports_are_said_before_the_worker_is_ready";
+    let child =
+        Command::new(std::env::current_exe().unwrap()).args([test, "--exact"]).env(CHILD, "1").output();
+    let child = child.unwrap();
+    let said = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{said}");
+    assert!(said.contains("testcelery: worker: debugpy listens on 127.0.0.1:5678\n"), "{said}");
 }
