@@ -139,8 +139,11 @@ mod local {
     fn server_that_is_too_old() {
         let folder = tempfile::tempdir().expect("a folder");
         let server = program(folder.path(), "redis-server", "echo 'Redis server v=5.0.3 sha=00000000:0'");
-        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", &server)]);
-        expect(&seen, &["is version 5.0, and 6.0 or newer is needed", &server]);
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        for place in [("TESTCELERY_REDIS_SERVER", server.as_str()), ("PATH", path.as_str())] {
+            let seen = make("no-daemon", &[LOCAL, place]);
+            expect(&seen, &["is version 5.0, and 6.0 or newer is needed", &server]);
+        }
     }
 
     #[test]
@@ -159,6 +162,45 @@ mod local {
         let python = program(folder.path(), "python3", "echo 3.8.1; echo /opt/old/python3");
         let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", &python)]);
         expect(&seen, &["needs Python 3.10 or newer", "is Python 3.8.1"]);
+    }
+
+    #[test]
+    fn no_python() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = program(folder.path(), "redis-server", "echo 'Redis server v=7.0.15'");
+        let nowhere = [("PATH", "/nowhere"), ("TESTCELERY_PYTHON", ""), ("TESTCELERY_REDIS_SERVER", &server)];
+        let seen = make("no-daemon", &[&[LOCAL][..], &nowhere[..]].concat());
+        expect(&seen, &["there is no Python on PATH", "install the packages `python3` and `python3-venv`"]);
+    }
+
+    /// A Python that tells its version, and fails to make an environment with these words.
+    fn failing_python(folder: &std::path::Path, words: &str) -> String {
+        let body =
+            format!("[ \"$1\" = -I ] && echo 3.11.2 && echo \"$0\" && exit; echo '{words}' >&2; exit 1");
+        program(folder, "python3", &body)
+    }
+
+    /// Debian's words, whose Python comes without the package that brings this module.
+    #[test]
+    fn python_that_cannot_make_environments() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let python = failing_python(folder.path(), "created successfully because ensurepip is not available");
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", &python)]);
+        expect(
+            &seen,
+            &["install the package `python3.11-venv` of your system", "ensurepip is not available"],
+        );
+    }
+
+    #[test]
+    fn cache_that_is_full() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let python = failing_python(folder.path(), "OSError: [Errno 28] No space left on device");
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", &python)]);
+        expect(
+            &seen,
+            &["make room, or name a folder elsewhere with TESTCELERY_CACHE", "No space left on device"],
+        );
     }
 
     #[test]
