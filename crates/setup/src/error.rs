@@ -20,6 +20,10 @@ pub enum Error {
     #[error(transparent)]
     Client(#[from] testcelery_client::Error),
 
+    /// A question to a running worker has no answer.
+    #[error(transparent)]
+    Worker(#[from] testcelery_worker::Error),
+
     /// A setup that cannot work; nothing was started.
     #[error("the setup cannot work: {0}")]
     Setup(String),

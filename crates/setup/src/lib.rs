@@ -43,7 +43,7 @@ pub use testcelery_macros::test;
 pub use testcelery_memcached::Memcached;
 pub use testcelery_rabbitmq::RabbitMq;
 pub use testcelery_redis::Redis;
-pub use testcelery_worker::{Debugpy, Dockerfile, Worker, WorkerRecipe};
+pub use testcelery_worker::{Debugpy, Dockerfile, Process, Processes, Worker, WorkerExt, WorkerRecipe};
 pub use worker::{AsComponent, AsRecipe, IntoWorker};
 
 /// Everything that a test needs, in one line.
@@ -53,6 +53,6 @@ pub mod prelude {
     pub use crate::{
         App, AsyncResult, Backend, Broker, Cluster, Config, Crontab, Debugpy, Dockerfile, Exchange, Image,
         Memcached, Node, PyModule, PyValue, Queue, RabbitMq, Ready, Redis, Result, Secret, Setup,
-        SetupBuilder, Signal, State, TaskError, Worker, WorkerRecipe, api::Worker as _,
+        SetupBuilder, Signal, State, TaskError, Worker, WorkerExt, WorkerRecipe, api::Worker as _,
     };
 }

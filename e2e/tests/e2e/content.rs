@@ -57,7 +57,8 @@ async fn tasks_of_other_apps(setup: Setup) -> Result<()> {
 /// What is listed on the host is what the worker has registered.
 #[testcelery::test(setup = foreign_tasks)]
 async fn tasks_that_are_listed(setup: Setup) -> Result<()> {
-    let code = "app.loader.import_default_modules(); [name for name in app.tasks if not name.startswith('celery.')]";
+    let code =
+        "app.loader.import_default_modules(); [name for name in app.tasks if not name.startswith('celery.')]";
     let mut registered: Vec<String> = setup.workers()[0].python(code).await?;
     registered.sort();
     let package = PyModule::package("tests/data/jobs").root("tests/data");
@@ -105,10 +106,13 @@ fn configured() -> SetupBuilder {
             Queue::new(DEFAULT_QUEUE),
             Queue::new("media").exchange(Exchange::new("media").kind("topic")).routing_key("media.#"),
         ])
-        .beat_schedule([("nightly", PyValue::dict([
-            ("task", PyValue::from("testcelery.tasks.ping")),
-            ("schedule", Crontab::new().minute("*/5").hour(3).into()),
-        ]))])
+        .beat_schedule([(
+            "nightly",
+            PyValue::dict([
+                ("task", PyValue::from("testcelery.tasks.ping")),
+                ("schedule", Crontab::new().minute("*/5").hour(3).into()),
+            ]),
+        )])
         .custom("shop_since", jiff_date())
         .custom("shop_password", "hunter2")
         .custom("shop_url", "redis://:hunter2@somewhere/0")

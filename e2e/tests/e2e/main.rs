@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod call_options;
+mod content;
 mod default_tasks;
 mod engine;
 mod failing_task;
 mod hooks;
+mod knobs;
 mod leftovers;
 mod listeners;
 mod many_workers;

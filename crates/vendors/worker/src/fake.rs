@@ -1,18 +1,25 @@
 //! A container that runs nothing: commands in it answer as they are told.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use testcelery_api::{
     Container, ContainerSpec, ContainerState, Endpoint, Exec, ExecOutput, FileTree, Image, Logs, Result,
-    Signal,
+    Signal, WorkerContext,
 };
+
+use crate::{Worker, WorkerRecipe as _};
 
 #[derive(Debug)]
 pub(crate) struct FakeContainer {
     spec: ContainerSpec,
     logs: Logs,
     answer: ExecOutput,
+    /// The commands that were run in it.
+    pub(crate) asked: Mutex<Vec<Exec>>,
 }
 
 impl FakeContainer {
@@ -22,7 +29,14 @@ impl FakeContainer {
             spec: ContainerSpec::new("worker-1", Image::reference("none")),
             logs: Logs::new("worker-1"),
             answer: ExecOutput { code, stdout: stdout.into(), stderr: stderr.into() },
+            asked: Mutex::default(),
         })
+    }
+
+    /// The node of a default worker in it.
+    pub(crate) fn node(self: &Arc<Self>) -> Arc<dyn testcelery_api::Worker> {
+        let plan = Worker::default().plan(&WorkerContext::new("worker-1", "app")).unwrap();
+        plan.into_node(Arc::clone(self) as Arc<dyn Container>)
     }
 }
 
@@ -64,7 +78,8 @@ impl Container for FakeContainer {
         Ok(())
     }
 
-    async fn exec(&self, _: Exec) -> Result<ExecOutput> {
+    async fn exec(&self, exec: Exec) -> Result<ExecOutput> {
+        self.asked.lock().unwrap().push(exec);
         Ok(self.answer.clone())
     }
 

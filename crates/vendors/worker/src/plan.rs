@@ -15,7 +15,7 @@ pub const SOURCE_FOLDER: &str = "/src";
 const PYTHON_PATH: &str = "PYTHONPATH";
 
 /// The folder with the content.
-const APP_FOLDER: &str = "/app";
+pub(crate) const APP_FOLDER: &str = "/app";
 
 /// The group of the modules with handlers of signals.
 const SIGNALS: &str = "signals";

@@ -1,0 +1,71 @@
+//! What can go wrong with a question to a running worker.
+
+use testcelery_api::Error as ApiError;
+
+/// The result of questions to a running worker.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a question to a running worker has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No Python could be started in the worker's container.
+    #[error(
+        "worker `{worker}`: could not run {what} in its container; it has to run, with `python` on its path and the content at `/app`"
+    )]
+    NoPython {
+        /// The worker.
+        worker: String,
+        /// What was to be run.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<ApiError>,
+    },
+
+    /// The worker's container does not have our content.
+    #[error(
+        "worker `{worker}`: {what} needs the content of testcelery at `/app`, which a worker of a `WorkerRecipe` has; this one says: {last_line}"
+    )]
+    NoContent {
+        /// The worker.
+        worker: String,
+        /// What was to be run.
+        what: String,
+        /// What Python says.
+        last_line: String,
+    },
+
+    /// Python failed.
+    #[error("worker `{worker}`: {what} failed: {exception}{}", indented(stderr))]
+    Python {
+        /// The worker.
+        worker: String,
+        /// What was run.
+        what: String,
+        /// The last line of the traceback, as `ZeroDivisionError: division by zero`.
+        exception: String,
+        /// All that went to standard error: what was printed, and the traceback.
+        stderr: String,
+    },
+
+    /// The answer is not what was asked for.
+    #[error("worker `{worker}`: {what} has the value {value}, which is no `{wanted}`")]
+    Value {
+        /// The worker.
+        worker: String,
+        /// What was run.
+        what: String,
+        /// The value, as JSON.
+        value: String,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// Where it differs.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("\n  | {line}")).collect()
+}
