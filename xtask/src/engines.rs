@@ -108,10 +108,12 @@ pub(crate) async fn provide() -> anyhow::Result<ExitCode> {
 /// What the default components run, by their names.
 pub(crate) fn default_images() -> anyhow::Result<Vec<(&'static str, Image)>> {
     let context = PlanContext::new("images");
+    let memcached = Memcached::default().plan(&context)?;
+    let memcached = memcached.spec().context("Memcached has no container")?;
     Ok(vec![
         ("redis", testcelery::api::BrokerComponent::plan(&Redis::default(), &context)?.spec.image),
         ("rabbitmq", RabbitMq::default().plan(&context)?.spec.image),
-        ("memcached", Memcached::default().plan(&context)?.spec.image),
+        ("memcached", memcached.image.clone()),
         ("worker", images::worker().context("the default worker")?),
     ])
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod component;
 mod container;
+mod context;
 mod endpoint;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod logs;
 mod mount;
 mod node;
 mod owner;
+mod plan;
 mod secret;
 mod service;
 mod session;
@@ -28,11 +30,9 @@ mod url;
 mod wait;
 
 pub use cluster::Cluster;
-pub use component::{
-    BackendComponent, BackendPlan, BrokerComponent, BrokerPlan, Component, PlanContext, WorkerComponent,
-    WorkerContext, WorkerPlan,
-};
+pub use component::{BackendComponent, BrokerComponent, Component, WorkerComponent};
 pub use container::{CONTAINER_VARIABLE, Container, ContainerState, ExitStatus};
+pub use context::{PlanContext, PlannedNode, WorkerContext};
 pub use endpoint::Endpoint;
 pub use engine::{Capability, Engine, Network};
 pub use error::{BoxError, Error, Result};
@@ -46,6 +46,7 @@ pub use logs::{LogCursor, LogLine, Logs, Stream};
 pub use mount::Mount;
 pub use node::{Backend, Broker, Node, Worker};
 pub use owner::{Owner, start_time};
+pub use plan::{BackendPlan, BrokerPlan, Place, WorkerPlan};
 pub use secret::Secret;
 pub use service::ServiceNode;
 pub use session::{SESSION_VARIABLE, session_id};

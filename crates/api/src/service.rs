@@ -10,6 +10,7 @@ use crate::{Backend, Broker, ConnectionUrl, Container, Node, Result};
 #[derive(Debug, Clone)]
 pub struct ServiceNode {
     kind: String,
+    name: Option<String>,
     container: Arc<dyn Container>,
     url: ConnectionUrl,
     port: u16,
@@ -23,7 +24,14 @@ impl ServiceNode {
         url: ConnectionUrl,
         port: u16,
     ) -> Self {
-        Self { kind: kind.into(), container, url, port }
+        Self { kind: kind.into(), name: None, container, url, port }
+    }
+
+    /// Gives it a name other than its container's, for a node in the container of another one.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// The URL for workers.
@@ -49,6 +57,10 @@ impl Node for ServiceNode {
 
     fn kind(&self) -> &str {
         &self.kind
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.container.spec().name)
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
-    self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Worker,
-    until_ready,
+    self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Place,
+    Worker, until_ready,
 };
 use testcelery_client::App;
 
@@ -114,16 +114,22 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
         let (spec, make) = plan.into_parts();
         yard.service(spec, make)
     }));
-    let backends = try_join_all(backends.into_iter().map(|plan| {
-        let (spec, make) = plan.into_parts();
-        yard.service(spec, make)
-    }));
+    let (mut own, mut guests) = (Vec::new(), Vec::new());
+    for (at, plan) in backends.into_iter().enumerate() {
+        match plan.into_parts() {
+            (Place::Own(spec), make) => own.push(yard.service(*spec, make)),
+            (Place::Inside(host), make) => guests.push((at, host, make)),
+        }
+    }
     let workers = try_join_all(workers.into_iter().map(|plan| {
         let (spec, make) = plan.into_parts();
         yard.worker(spec, make, go.clone())
     }));
     let services = async {
-        let (brokers, backends) = try_join(brokers, backends).await?;
+        let (brokers, mut backends) = try_join(brokers, try_join_all(own)).await?;
+        for (at, host, make) in guests {
+            backends.insert(at, make(yard.container(&host)?));
+        }
         services_ready.send_replace(true);
         // Workers are told before the app connects, which keeps this task busy for a while.
         tokio::task::yield_now().await;
@@ -198,6 +204,13 @@ impl Yard<'_> {
         container.start().await?;
         announce(container.as_ref());
         Ok(container)
+    }
+
+    /// The container of a node that was started here.
+    fn container(&self, name: &str) -> Result<Arc<dyn Container>> {
+        let created = lock(&self.created);
+        let found = created.iter().find(|container| container.spec().name == name);
+        found.cloned().ok_or_else(|| Error::Setup(format!("there is no container `{name}` to share")))
     }
 
     async fn until_ready(&self, container: &dyn Container, started: Instant) -> Result<()> {

@@ -1,7 +1,8 @@
 //! From recipes to plans: names, the app's configuration, containers. Pure, so that a mistake ends here with nothing started.
 
 use testcelery_api::{
-    BackendPlan, BrokerPlan, Component, ContainerSpec, PlanContext, Secret, WorkerContext, WorkerPlan,
+    self as api, BackendPlan, BrokerPlan, Component, ContainerSpec, PlanContext, PlannedNode, Secret,
+    WorkerContext, WorkerPlan,
 };
 use testcelery_client::DEFAULT_RESULT_TIMEOUT;
 
@@ -22,7 +23,7 @@ impl Plans {
     /// What of it is a container.
     pub(crate) fn specs(&self) -> Vec<&ContainerSpec> {
         let specs = self.brokers.iter().map(|plan| &plan.spec);
-        let specs = specs.chain(self.backends.iter().map(|plan| &plan.spec));
+        let specs = specs.chain(self.backends.iter().filter_map(BackendPlan::spec));
         specs.chain(self.workers.iter().map(|plan| &plan.spec)).collect()
     }
 }
@@ -41,34 +42,61 @@ pub(crate) fn plan(builder: &SetupBuilder) -> Result<Plans> {
     let backend_names = names.assign("backend", builder.backends.iter().map(|it| &**it as &dyn Component))?;
     let worker_names = names.assign("worker", builder.workers.iter().map(|it| &**it as &dyn Component))?;
 
-    let brokers = builder.brokers.iter().zip(&broker_names);
-    let mut brokers =
-        brokers.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
-    let backends = builder.backends.iter().zip(&backend_names);
-    let mut backends =
-        backends.map(|(it, name)| it.plan(&PlanContext::new(name))).collect::<Result<Vec<_>, _>>()?;
+    let mut nodes = Vec::new();
+    let mut brokers = Vec::new();
+    for (it, name) in builder.brokers.iter().zip(&broker_names) {
+        let plan = it.plan(&context(name, &nodes))?;
+        nodes.push(PlannedNode::new(name, it.kind(), plan.planned_url().cloned()));
+        brokers.push(plan);
+    }
+    let mut hosts = broker_names.clone();
+    let mut backends = Vec::new();
+    for (it, name) in builder.backends.iter().zip(&backend_names) {
+        let plan = it.plan(&context(name, &nodes))?;
+        nodes.push(PlannedNode::new(name, it.kind(), plan.planned_url().cloned()));
+        match plan.host() {
+            Some(host) => check_host(name, host, &hosts)?,
+            None => hosts.push(name.clone()),
+        }
+        backends.push(plan);
+    }
 
     let config = configure(builder, &brokers, &backends)?;
-    let mut context = WorkerContext::new("", &config.name).with(config.settings.clone());
-    context.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
-    context.backend_urls = backend_names.iter().zip(&backends).filter_map(named_url).collect();
-    context.backend_url = match backends.first().and_then(BackendPlan::planned_url) {
+    let mut told = WorkerContext::new("", &config.name).with(config.settings.clone());
+    told.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
+    told.backend_urls = backend_names.iter().zip(&backends).filter_map(named_url).collect();
+    told.backend_url = match backends.first().and_then(BackendPlan::planned_url) {
         Some(url) => Some(Secret::new(url.reveal())),
         None => builder.rpc.then(|| Secret::new(RPC)),
     };
     let workers = builder.workers.iter().zip(&worker_names);
     let workers = workers.map(|(it, name)| {
-        context.name.clone_from(name);
-        it.plan(&context)
+        told.name.clone_from(name);
+        it.plan(&told)
     });
     let mut workers = workers.collect::<Result<Vec<_>, _>>()?;
 
-    let specs = brokers.iter_mut().map(|plan| &mut plan.spec);
-    let specs = specs.chain(backends.iter_mut().map(|plan| &mut plan.spec));
-    let specs = specs.chain(workers.iter_mut().map(|plan| &mut plan.spec));
-    let names = broker_names.into_iter().chain(backend_names).chain(worker_names);
-    builder.hooks.before_start(&mut StartPlan::new(names.zip(specs)))?;
+    let specs = broker_names.into_iter().zip(brokers.iter_mut().map(|plan| &mut plan.spec));
+    let own = backend_names.into_iter().zip(&mut backends);
+    let specs = specs.chain(own.filter_map(|(name, plan)| Some((name, plan.spec_mut()?))));
+    let specs = specs.chain(worker_names.into_iter().zip(workers.iter_mut().map(|plan| &mut plan.spec)));
+    builder.hooks.before_start(&mut StartPlan::new(specs))?;
     Ok(Plans { config, brokers, backends, workers })
+}
+
+fn context(name: &str, nodes: &[PlannedNode]) -> PlanContext {
+    nodes.iter().cloned().fold(PlanContext::new(name), PlanContext::with_node)
+}
+
+/// A container can be shared with a node that has one of its own and that starts with it at the latest.
+fn check_host(name: &str, host: &str, hosts: &[String]) -> Result<(), api::Error> {
+    if hosts.iter().any(|known| known == host) {
+        return Ok(());
+    }
+    let known = hosts.join(", ");
+    let problem =
+        format!("it is to be inside `{host}`, which has no container of its own before it; there is {known}");
+    Err(api::Error::component(name, problem))
 }
 
 /// The app's configuration, as the builder and its hooks want it.

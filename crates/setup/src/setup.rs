@@ -88,12 +88,12 @@ impl Setup {
         &self.inner.workers
     }
 
-    /// How many nodes there are.
+    /// How many containers there are: as many as nodes, but that a container of two nodes counts once.
     pub fn len(&self) -> usize {
-        self.inner.brokers.len() + self.inner.backends.len() + self.inner.workers.len()
+        self.containers().len()
     }
 
-    /// Whether there are no nodes.
+    /// Whether there are no containers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -155,7 +155,7 @@ impl Setup {
 
     /// Takes everything away, and says what could not be.
     async fn remove(&self) -> Vec<String> {
-        let containers: Vec<_> = self.containers().cloned().collect();
+        let containers: Vec<_> = self.containers().into_iter().cloned().collect();
         let removals = futures_util::future::join_all(containers.iter().map(|container| container.remove()));
         // The app says good-bye while the servers die. One that is dead already may never answer, and nobody needs its answer.
         let goodbye = tokio::time::timeout(GOODBYE, self.inner.app.close());
@@ -171,11 +171,18 @@ impl Setup {
         failures
     }
 
-    pub(crate) fn containers(&self) -> impl Iterator<Item = &Arc<dyn Container>> {
+    /// Every container once, also where it is two nodes.
+    pub(crate) fn containers(&self) -> Vec<&Arc<dyn Container>> {
         let Inner { brokers, backends, workers, .. } = &*self.inner;
         let brokers = brokers.iter().map(|node| node.container());
         let backends = backends.iter().map(|node| node.container());
-        brokers.chain(backends).chain(workers.iter().map(|node| node.container()))
+        let mut containers: Vec<&Arc<dyn Container>> = Vec::new();
+        for container in brokers.chain(backends).chain(workers.iter().map(|node| node.container())) {
+            if containers.iter().all(|known| known.id() != container.id()) {
+                containers.push(container);
+            }
+        }
+        containers
     }
 
     /// How long any of the containers booted by itself.
@@ -184,7 +191,7 @@ impl Setup {
     }
 
     pub(crate) fn all_logs(&self) -> Vec<Logs> {
-        self.containers().map(|container| container.logs().clone()).collect()
+        self.containers().into_iter().map(|container| container.logs().clone()).collect()
     }
 }
 

@@ -20,4 +20,5 @@ mod recipes;
 mod restarts;
 mod signals;
 mod stacks;
+mod vhost;
 mod worker_logs;

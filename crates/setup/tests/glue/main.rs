@@ -4,6 +4,7 @@
 
 mod fake;
 mod hooks;
+mod shared;
 mod workers;
 
 use std::sync::{

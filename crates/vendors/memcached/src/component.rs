@@ -111,10 +111,10 @@ mod tests {
         let plan = recipe.plan(&PlanContext::new("backend-2")).unwrap();
         assert_eq!((recipe.kind(), recipe.name()), ("memcached", Some("cache")));
         assert_eq!(plan.planned_url().unwrap().reveal(), "cache+memcached://backend-2:11211/");
-        assert_eq!(plan.spec.image.name(), "my/memcached");
-        let command = plan.spec.command.unwrap();
+        let spec = plan.spec().unwrap();
+        assert_eq!(spec.image.name(), "my/memcached");
         assert_eq!(
-            command,
+            *spec.command.as_ref().unwrap(),
             ["memcached", "-l", "0.0.0.0", "-p", "11211", "-u", "root", "-m", "16", "-I", "8m"]
         );
     }

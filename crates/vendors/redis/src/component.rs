@@ -2,7 +2,7 @@
 
 use testcelery_api::{
     BackendComponent, BackendPlan, BrokerComponent, BrokerPlan, Component, ConnectionUrl, ContainerSpec,
-    Image, PlanContext, Program, Result, Secret, Software, Wait, Wheel,
+    Error, Image, PlanContext, Program, Result, Secret, Software, Wait, Wheel,
 };
 
 use crate::{RedisNode, config, probe::Ping};
@@ -15,6 +15,9 @@ pub const SUBSTITUTE_IMAGE: &str = "testcelery/redis:debian-trixie";
 
 /// What a [`Redis`] calls itself.
 pub(crate) const KIND: &str = "redis";
+
+/// The scheme of its URLs.
+const SCHEME: &str = "redis";
 
 /// The port inside the container.
 pub(crate) const PORT: u16 = 6379;
@@ -36,6 +39,7 @@ pub(crate) const PORT: u16 = 6379;
 #[derive(Debug, Clone)]
 pub struct Redis {
     name: Option<String>,
+    host: Option<String>,
     image: Image,
     db: u8,
     password: Secret,
@@ -56,7 +60,7 @@ impl Redis {
         self
     }
 
-    /// Uses another database; the server gets as many as that takes.
+    /// Uses another database. The server has all of them.
     #[must_use]
     pub fn db(mut self, db: u8) -> Self {
         self.db = db;
@@ -70,15 +74,45 @@ impl Redis {
         self
     }
 
+    /// Starts no server of its own: as a result backend it is in the one of another node, by its name, which is `broker` for a broker alone
+    /// that was given no other. Password and image are that one's. A database of its own keeps results apart from messages.
+    ///
+    /// ```
+    /// use testcelery_redis::Redis;
+    ///
+    /// let broker = Redis::default().named("store");
+    /// let backend = Redis::default().db(1).inside("store");
+    /// ```
+    #[must_use]
+    pub fn inside(mut self, node: impl Into<String>) -> Self {
+        self.host = Some(node.into());
+        self
+    }
+
+    /// The result backend in the server of another node.
+    fn guest(&self, host: &str, context: &PlanContext) -> Result<BackendPlan> {
+        let node = context.node(host)?;
+        let Some(url) = node.url.as_ref().filter(|url| url.scheme() == SCHEME) else {
+            let problem =
+                format!("it cannot be inside `{host}`, which is no Redis server but a {}", node.kind);
+            return Err(Error::component(&context.name, problem));
+        };
+        let url = url.clone().path(self.db.to_string());
+        let (name, node_url) = (context.name.clone(), url.clone());
+        let plan =
+            BackendPlan::inside(host, move |container| RedisNode::new(container, node_url).named(name));
+        Ok(plan.url(url))
+    }
+
     fn url(&self, host: &str) -> ConnectionUrl {
-        ConnectionUrl::new("redis", host)
+        ConnectionUrl::new(SCHEME, host)
             .port(PORT)
             .credentials("", self.password.clone())
             .path(self.db.to_string())
     }
 
     fn spec(&self, name: &str) -> ContainerSpec {
-        let [settings, password] = config::files(&self.password, self.db);
+        let [settings, password] = config::files(&self.password);
         ContainerSpec::new(name, self.image.clone())
             .command(["redis-server", config::PATH])
             .port(PORT)
@@ -93,6 +127,7 @@ impl Default for Redis {
     fn default() -> Self {
         Self {
             name: None,
+            host: None,
             image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE).software(software()),
             db: 0,
             password: Secret::random(),
@@ -119,6 +154,10 @@ impl Component for Redis {
 
 impl BrokerComponent for Redis {
     fn plan(&self, context: &PlanContext) -> Result<BrokerPlan> {
+        if self.host.is_some() {
+            let problem = "only a result backend can be inside another node; put `.inside(..)` there";
+            return Err(Error::component(&context.name, problem));
+        }
         let url = self.url(&context.name);
         let node_url = url.clone();
         let plan =
@@ -129,6 +168,9 @@ impl BrokerComponent for Redis {
 
 impl BackendComponent for Redis {
     fn plan(&self, context: &PlanContext) -> Result<BackendPlan> {
+        if let Some(host) = &self.host {
+            return self.guest(host, context);
+        }
         let url = self.url(&context.name);
         let node_url = url.clone();
         let plan =
@@ -139,6 +181,8 @@ impl BackendComponent for Redis {
 
 #[cfg(test)]
 mod tests {
+    use testcelery_api::PlannedNode;
+
     use super::*;
 
     fn spec(redis: &Redis) -> ContainerSpec {
@@ -156,11 +200,42 @@ mod tests {
         let redis = Redis::default().password(Secret::new("hunter2"));
         let plan = BackendComponent::plan(&redis, &PlanContext::new("backend")).unwrap();
         assert_eq!(plan.planned_url().unwrap().reveal(), "redis://:hunter2@backend:6379/0");
-        assert!(plan.spec.files[1].iter().any(|(_, file)| file.content.ends_with(b"\"hunter2\"\n")));
+        let spec = plan.spec().unwrap();
+        assert!(spec.files[1].iter().any(|(_, file)| file.content.ends_with(b"\"hunter2\"\n")));
         assert!(!format!("{redis:?} {:?}", plan.planned_url()).contains("hunter2"));
-        let command = plan.spec.command.unwrap().join(" ");
-        assert_eq!(command, "redis-server /etc/testcelery/redis.conf");
-        assert!(plan.spec.env.is_empty());
+        assert_eq!(spec.command.as_ref().unwrap().join(" "), "redis-server /etc/testcelery/redis.conf");
+        assert!(spec.env.is_empty());
+    }
+
+    fn guest(redis: &Redis, host: PlannedNode) -> Result<BackendPlan> {
+        BackendComponent::plan(redis, &PlanContext::new("results").with_node(host))
+    }
+
+    #[test]
+    fn a_guest_has_the_servers_password_and_a_database_of_its_own() {
+        let broker = Redis::default().password(Secret::new("hunter2"));
+        let url = BrokerComponent::plan(&broker, &PlanContext::new("store")).unwrap().planned_url().cloned();
+        let plan =
+            guest(&Redis::default().db(200).inside("store"), PlannedNode::new("store", KIND, url)).unwrap();
+        assert_eq!(plan.planned_url().unwrap().reveal(), "redis://:hunter2@store:6379/200");
+        assert!(plan.spec().is_none() && plan.host() == Some("store"));
+    }
+
+    #[test]
+    fn a_guest_needs_a_redis() {
+        let url = Some(ConnectionUrl::new("amqp", "mq"));
+        let error =
+            |redis: &Redis| guest(redis, PlannedNode::new("mq", "rabbitmq", url.clone())).unwrap_err();
+        assert_eq!(
+            error(&Redis::default().inside("mq")).to_string(),
+            "component `results`: it cannot be inside `mq`, which is no Redis server but a rabbitmq"
+        );
+        assert_eq!(
+            error(&Redis::default().inside("store")).to_string(),
+            "component `results`: there is no node `store` before it; there is `mq`"
+        );
+        let broker = BrokerComponent::plan(&Redis::default().inside("mq"), &PlanContext::new("broker"));
+        assert!(broker.unwrap_err().to_string().contains("only a result backend"));
     }
 
     #[test]

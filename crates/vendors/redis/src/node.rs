@@ -23,6 +23,12 @@ impl RedisNode {
         Self { service: ServiceNode::new(KIND, container, url, PORT) }
     }
 
+    /// Gives it a name other than its container's, for a node in the container of another one.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { service: self.service.named(name) }
+    }
+
     /// A connected client in the node's database, for tests that want to look inside. It is [`fred`]'s own; call its `quit` when done with it,
     /// or it stays connected until the runtime ends. It does not follow a restart: ask for another one then.
     ///
@@ -52,6 +58,10 @@ impl Node for RedisNode {
 
     fn kind(&self) -> &str {
         self.service.kind()
+    }
+
+    fn name(&self) -> &str {
+        self.service.name()
     }
 }
 
