@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testcelery::{Error, api::Mount, prelude::*};
 
 /// Tells what a worker finds around itself.
@@ -17,7 +17,12 @@ from celery import current_app, shared_task
 
 @shared_task(name="surroundings")
 def surroundings():
-    return {"app": current_app.main, "token": os.environ.get("TOKEN")}
+    return {
+        "app": current_app.main,
+        "token": os.environ.get("TOKEN"),
+        "prefetch": current_app.conf.worker_prefetch_multiplier,
+        "track": current_app.conf.task_track_started,
+    }
 "#;
 
 fn stack() -> SetupBuilder {
@@ -45,6 +50,30 @@ async fn configuration_of_the_app(setup: Setup) -> Result<()> {
     let seen: Value = app.task("surroundings").send().await?.get().await?;
     assert_eq!(seen["app"], "shop");
     assert_eq!(setup.ping().await?, "pong");
+    Ok(())
+}
+
+/// What the setup says holds for all workers that say nothing else.
+fn settings() -> SetupBuilder {
+    let worker = |queue: &str| {
+        let tasks = PyModule::source("surroundings", SURROUNDINGS);
+        Worker::default().concurrency(1).queue(queue).tasks(tasks)
+    };
+    Setup::builder()
+        .broker(Redis::default())
+        .backend(Redis::default())
+        .worker(worker("plain"))
+        .worker(worker("own").config("worker_prefetch_multiplier", 3))
+        .config("worker_prefetch_multiplier", 7)
+        .update_app_config(|config| config.set("task_track_started", true))
+}
+
+#[testcelery::test(setup = settings)]
+async fn settings_of_the_setup_and_of_a_worker(setup: Setup) -> Result<()> {
+    for (queue, prefetch) in [("plain", 7), ("own", 3)] {
+        let seen: Value = setup.app().task("surroundings").queue(queue).send().await?.get().await?;
+        assert_eq!((&seen["prefetch"], &seen["track"]), (&json!(prefetch), &json!(true)), "{queue}");
+    }
     Ok(())
 }
 

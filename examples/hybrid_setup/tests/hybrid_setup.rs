@@ -88,10 +88,16 @@ async fn workers_go_to_the_other_broker(setup: Setup) -> Result<()> {
         .backend_url(setup.backends()[0].host_url()?.reveal());
     let app = app.connect().await?;
     for queue in ["newest", "threaded"] {
-        assert_eq!(app.task("tests.tasks.add").args((40, 2)).queue(queue).send().await?.get::<i64>().await?, 42);
+        assert_eq!(
+            app.task("tests.tasks.add").args((40, 2)).queue(queue).send().await?.get::<i64>().await?,
+            42
+        );
     }
     let legacy = legacy_app(&setup, 1).await?;
-    assert_eq!(legacy.task("tests.tasks.add").args((1, 2)).queue("legacy").send().await?.get::<i64>().await?, 3);
+    assert_eq!(
+        legacy.task("tests.tasks.add").args((1, 2)).queue("legacy").send().await?.get::<i64>().await?,
+        3
+    );
     app.close().await;
     legacy.close().await;
     Ok(())
