@@ -8,8 +8,8 @@ pub(crate) const PORT: u16 = 5678;
 /// How long a worker that waits for its debugger may take to become ready: a day. Somebody has to see the port and start something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What pip installs for it.
-pub(crate) const REQUIREMENT: &str = "debugpy";
+/// What it is called, by pip too.
+pub(crate) const NAME: &str = "debugpy";
 
 /// A debugger that a client of the Debug Adapter Protocol, as an editor, attaches to. It is installed in our image; one of your own has to hold
 /// `debugpy`.

@@ -55,7 +55,7 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     spec.user = answers.user;
     spec.ports = answers.ports;
     if answers.debugpy.is_some() {
-        spec = spec.port(debugpy::PORT);
+        spec = spec.announce(debugpy::PORT, debugpy::NAME);
     }
     spec.mounts = answers.mounts.into_iter().map(on_host).collect::<Result<_, _>>().map_err(problem)?;
     spec.memory_limit = answers.memory_limit;

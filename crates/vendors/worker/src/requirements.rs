@@ -53,7 +53,7 @@ pub(crate) fn render(answers: &Answers) -> String {
     let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
     let pins = PINS.iter().find(|(minor, _)| minor_of(&answers.version) == Some(*minor));
     lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
-    lines.extend(answers.debugpy.map(|_| debugpy::REQUIREMENT.to_owned()));
+    lines.extend(answers.debugpy.map(|_| debugpy::NAME.to_owned()));
     lines.extend(answers.requirements.iter().cloned());
     lines.join("\n") + "\n"
 }

@@ -147,6 +147,7 @@ fn a_debugger_has_a_port_and_time() {
     let attached = spec(Debugpy::default());
     // No port of the host is fixed.
     assert_eq!(attached.ports, [testcelery_api::Port { container: 5678, host: None }]);
+    assert_eq!(attached.announced, [(5678, "debugpy".to_owned())]);
     assert_eq!(attached.ready_timeout, Duration::from_secs(5));
     assert!(attached.env.contains(&("GEVENT_SUPPORT".to_owned(), "True".to_owned())));
     assert_eq!(spec(Debugpy::default().wait_for_client(true)).ready_timeout, debugpy::PATIENCE);
