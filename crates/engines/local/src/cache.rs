@@ -88,14 +88,18 @@ fn fill_locked(
 /// What the system says of a full disk, which tools repeat in their own messages (in English: see [`tool`](crate::programs)).
 const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
+/// Whether a tool failed because there is no room.
+pub(crate) fn tells_of_a_full_disk(error: &(dyn std::error::Error + Send + Sync)) -> bool {
+    let text = error.to_string();
+    FULL.iter().any(|full| text.contains(full))
+}
+
 fn explain(cache: &Path, error: BoxError) -> BoxError {
     use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let advice = match error.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(PermissionDenied | ReadOnlyFilesystem | NotADirectory) => "name a folder that you can write to",
         Some(StorageFull | QuotaExceeded) => "make room, or name a folder elsewhere",
-        None if FULL.iter().any(|text| error.to_string().contains(text)) => {
-            "make room, or name a folder elsewhere"
-        }
+        None if tells_of_a_full_disk(&*error) => "make room, or name a folder elsewhere",
         _ => return error,
     };
     format!("the cache folder {} cannot be used: {advice} with {CACHE_VARIABLE}: {error}", cache.display())

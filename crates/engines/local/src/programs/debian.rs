@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -25,6 +25,9 @@ const MANIFEST: &str = "manifest";
 
 /// Scripts are smaller than this.
 const LARGEST_SCRIPT: u64 = 1 << 20;
+
+/// How much room the lists of packages may need. apt 2.6 does not fail when it finds none while it fetches them: it waits for ever.
+const ROOM: u64 = 128 << 20;
 
 /// One package of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,14 +103,21 @@ impl Apt<'_> {
     fn fill(&self, folder: &Path, package: &str) -> Result<(), BoxError> {
         let packages = match self.fetch(folder, package, false) {
             Ok(packages) => packages,
+            Err(error) if cache::tells_of_a_full_disk(&*error) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "the system's lists of packages do not serve; fetching lists of our own");
                 fs::create_dir_all(&self.private)?;
                 // The lists are one for all packages, and apt's own lock is for root.
                 let lock = fs::File::create(self.private.join("lock"))?;
                 lock.lock()?;
-                self.update()?;
-                self.fetch(folder, package, true)?
+                match self.update() {
+                    Err(error) if error.is::<io::Error>() => return Err(error),
+                    // A list that is missing may be one that nobody needs; otherwise it is the reason.
+                    Err(reason) => self
+                        .fetch(folder, package, true)
+                        .map_err(|error| BoxError::from(format!("{error}\n{reason}")))?,
+                    Ok(()) => self.fetch(folder, package, true)?,
+                }
             }
         };
         let tree = folder.join(TREE);
@@ -147,10 +157,15 @@ impl Apt<'_> {
     }
 
     fn update(&self) -> Result<(), BoxError> {
+        let disk = rustix::fs::statvfs(&self.private)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+        }
         for folder in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(self.private.join(folder))?;
         }
-        tool::run(self.apt("apt-get", true).arg("update")).map(drop)
+        // By itself apt only warns of what it could not fetch or write.
+        tool::run(self.apt("apt-get", true).args(["-o", "APT::Update::Error-Mode=any", "update"])).map(drop)
     }
 
     fn apt(&self, name: &str, private: bool) -> Command {

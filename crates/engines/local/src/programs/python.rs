@@ -55,7 +55,7 @@ pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<St
     }
     let (_, python) = choose(wanted, &candidates)?;
     if find::look_up(sources, &[], "uv").is_none() {
-        tool::run(clean(&python.path).args(["-c", "import ensurepip, venv"]))
+        tool::run(clean(&python.path).args(["-c", "import ensurepip, venv; ensurepip.version()"]))
             .map_err(|error| explain_venv(&python, error))?;
     }
     let Python { path, version } = python;
@@ -204,9 +204,12 @@ fn fill(
             .map(drop)
             .map_err(|error| not_installed(wanted, &*error));
     }
-    tool::run(clean(&python.path).args(["-m", "venv"]).arg(&environment))
+    let inner = environment.join("bin/python");
+    // In two steps: `venv` keeps what pip's installation has to say to itself.
+    tool::run(clean(&python.path).args(["-m", "venv", "--without-pip"]).arg(&environment))
+        .and_then(|_| tool::run(clean(&inner).args(["-m", "ensurepip", "--default-pip"])))
         .map_err(|error| explain_venv(python, error))?;
-    let mut install = clean(&environment.join("bin/python"));
+    let mut install = clean(&inner);
     install.args([
         "-m",
         "pip",
@@ -235,8 +238,14 @@ fn not_installed(wanted: &PythonEnvironment, error: &(dyn std::error::Error + Se
 /// Debian splits what makes environments off from Python.
 fn explain_venv(python: &Python, error: BoxError) -> BoxError {
     let text = error.to_string();
-    let missing = ["ensurepip", "No module named venv", "No module named 'venv'", "No module named pip"];
-    if !missing.iter().any(|part| text.contains(part)) {
+    let modules = ["venv", "ensurepip", "pip"];
+    let is_missing = |module: &&str| {
+        // As `-m`, `import` and an empty folder of that name have it.
+        ["No module named {}", "No module named '{}", "module '{}' has no", "{} is not available"]
+            .iter()
+            .any(|words| text.contains(&words.replace("{}", module)))
+    };
+    if !modules.iter().any(is_missing) {
         return error;
     }
     let minor: Vec<&str> = python.version.split('.').take(2).collect();
@@ -316,20 +325,32 @@ mod tests {
         }
     }
 
+    /// A Python that makes environments in which a part of the work fails.
+    fn error_inside(folder: &Path, fails: &str) -> String {
+        let inner = folder.join("inner");
+        fs::write(&inner, format!("#!/bin/sh\ncase \"$*\" in {fails} >&2; exit 1;; esac\n")).unwrap();
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+        let venv =
+            format!("PATH=/usr/bin:/bin; mkdir -p \"$4/bin\"; cp {} \"$4/bin/python\"", inner.display());
+        python(folder, "python3", "3.11.2", &venv);
+        error(folder, &PythonEnvironment::new("Celery 9.9", "celery==9.9\n", (3, 10)))
+    }
+
     #[test]
     fn what_pip_says_is_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let fails = "echo 'No matching distribution found for celery==9.9' >&2; exit 1";
-        let venv = format!(
-            "mkdir -p \"$3/bin\"; printf '#!/bin/sh\\n{}' > \"$3/bin/python\"; chmod +x \"$3/bin/python\"",
-            fails.replace('\'', "\"")
-        );
-        python(folder.path(), "python3", "3.11.2", &format!("PATH=/usr/bin:/bin; {venv}"));
-        let text = error(folder.path(), &PythonEnvironment::new("Celery 9.9", "celery==9.9\n", (3, 10)));
+        let text = error_inside(folder.path(), "*install*) echo 'No matching distribution found'");
         assert!(
             text.contains("packages for Celery 9.9") && text.contains("No matching distribution"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_no_missing_package() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = error_inside(folder.path(), "*ensurepip*) echo 'No space left on device'");
+        assert!(text.contains("make room") && !text.contains("python3.11-venv"), "{text}");
     }
 
     #[test]
