@@ -9,7 +9,10 @@ use testcelery::{
 };
 
 fn stack() -> SetupBuilder {
-    Setup::builder().broker(RabbitMq::default()).broker(Redis::default()).backend(Memcached::default())
+    Setup::builder()
+        .broker(RabbitMq::default().management())
+        .broker(Redis::default())
+        .backend(Memcached::default())
 }
 
 #[testcelery::test(setup = stack)]
@@ -23,7 +26,7 @@ async fn on_loopback_alone(setup: Setup) -> Result<()> {
     if Engine::auto().await?.supports(Capability::Images) {
         // Its processes are in namespaces of their own, and their ports are published on 127.0.0.1.
         let published = [5672, 6379, 11211].into_iter().zip(&containers);
-        for (port, container) in published {
+        for (port, container) in published.chain([(15672, &containers[0])]) {
             assert_eq!(container.endpoint(port)?.host, "127.0.0.1");
         }
         return Ok(());
@@ -34,8 +37,8 @@ async fn on_loopback_alone(setup: Setup) -> Result<()> {
         .filter(|(_, inode)| sockets.contains(inode.as_str()))
         .map(|(address, _)| address.as_str())
         .collect();
-    // Broker, distribution and port mapper of RabbitMQ, Redis, Memcached.
-    assert!(own.len() >= 5, "{own:?}");
+    // Broker, management, distribution and port mapper of RabbitMQ, Redis, Memcached.
+    assert!(own.len() >= 6, "{own:?}");
     for address in &own {
         // 127.x.y.z as the kernel writes it on this machine, or ::1.
         let is_loopback = address.ends_with("7F") || *address == "00000000000000000000000001000000";

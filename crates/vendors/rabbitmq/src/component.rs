@@ -5,7 +5,12 @@ use testcelery_api::{
     Secret, Wait,
 };
 
-use crate::{PORT, RabbitMqNode, config, probe::AmqpProbe, software::software};
+use crate::{
+    PORT, RabbitMqNode, config,
+    management::{self, ApiProbe},
+    probe::AmqpProbe,
+    software::software,
+};
 
 /// The image that runs unless another one is set.
 pub const DEFAULT_IMAGE: &str = "rabbitmq:4.2.1";
@@ -20,6 +25,7 @@ pub(crate) const KIND: &str = "rabbitmq";
 ///
 /// It counts as ready when its log says `Server startup complete` and an AMQP connection with these credentials opens. The broker's own
 /// command line tools are never run: while the server boots they can crash it (rabbitmq-server issue 11949).
+/// With [`management`](Self::management) its HTTP API has to answer too.
 ///
 /// ```
 /// use testcelery_api::{BrokerComponent, PlanContext, Secret};
@@ -41,6 +47,7 @@ pub struct RabbitMq {
     vhost: String,
     user: String,
     password: Secret,
+    management: bool,
     conf: Vec<String>,
 }
 
@@ -52,6 +59,7 @@ impl Default for RabbitMq {
             vhost: "/".to_owned(),
             user: "testcelery".to_owned(),
             password: Secret::random(),
+            management: false,
             conf: Vec::new(),
         }
     }
@@ -84,6 +92,14 @@ impl RabbitMq {
     pub fn credentials(mut self, user: impl Into<String>, password: Secret) -> Self {
         self.user = user.into();
         self.password = password;
+        self
+    }
+
+    /// Enables the management plugin: an HTTP API and a web page on a port of their own, which answer when the broker is ready
+    /// ([`RabbitMqNode::management_url`]). Off by default: the broker takes longer to boot with it.
+    #[must_use]
+    pub fn management(mut self) -> Self {
+        self.management = true;
         self
     }
 
@@ -135,13 +151,21 @@ impl BrokerComponent for RabbitMq {
             .port(PORT)
             .credentials(&self.user, self.password.clone())
             .path(&self.vhost);
-        let [settings, names] = config::files(&self.vhost, &self.user, &self.password, &self.conf);
-        let spec = ContainerSpec::new(&context.name, self.image.clone())
+        let managed = if self.management { management::SETTINGS } else { &[] };
+        let lines: Vec<&str> = managed.iter().copied().chain(self.conf.iter().map(String::as_str)).collect();
+        let [settings, names] = config::files(&self.vhost, &self.user, &self.password, &lines);
+        let mut spec = ContainerSpec::new(&context.name, self.image.clone())
             .port(PORT)
             .files(settings)
             .files(names)
             .wait(Wait::log("Server startup complete"))
             .wait(Wait::probe(AmqpProbe::new(url.clone())));
+        if self.management {
+            spec = spec
+                .port(management::PORT)
+                .files(management::enabled_plugins())
+                .wait(Wait::probe(ApiProbe::new(url.clone())));
+        }
         let node_url = url.clone();
         Ok(BrokerPlan::new(spec, move |container| RabbitMqNode::new(container, node_url)).url(url))
     }
@@ -170,6 +194,17 @@ mod tests {
         assert!(plan.planned_url().unwrap().reveal().ends_with("@mq:5672/%2F"));
         assert_eq!(plan.spec.name, "mq");
         assert_eq!(plan.spec.image.name(), DEFAULT_IMAGE);
+    }
+
+    #[test]
+    fn management_is_a_plugin_a_port_and_a_condition() {
+        let spec = |broker: RabbitMq| broker.plan(&PlanContext::new("mq")).unwrap().spec;
+        let ports = |spec: &ContainerSpec| spec.ports.iter().map(|port| port.container).collect::<Vec<_>>();
+        let [plain, managed] = [spec(RabbitMq::default()), spec(RabbitMq::default().management())];
+        assert_eq!((ports(&plain), plain.files.len(), plain.waits.len()), (vec![5672], 2, 2));
+        assert_eq!((ports(&managed), managed.files.len(), managed.waits.len()), (vec![5672, 15672], 3, 3));
+        let conf = managed.files[0].iter().find(|(path, _)| path.ends_with(".conf")).unwrap().1;
+        assert!(String::from_utf8_lossy(&conf.content).contains("\nmanagement.tcp.ip = 0.0.0.0\n"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ const ADVANCED_CONTENT: &str = "[{rabbit, [{permit_deprecated_features, #{transi
     {kernel, [{inet_dist_use_interface, {0,0,0,0}}]}].\n";
 
 /// The files for a broker with one user that may do everything in one virtual host.
-pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]) -> [FileTree; 2] {
+pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[&str]) -> [FileTree; 2] {
     let mut settings = FileTree::new();
     settings.insert(CONF, conf(extra));
     settings.insert(ADVANCED, ADVANCED_CONTENT);
@@ -41,9 +41,9 @@ pub(crate) fn files(vhost: &str, user: &str, password: &Secret, extra: &[String]
     [settings.as_settings(), names]
 }
 
-fn conf(extra: &[String]) -> String {
+fn conf(extra: &[&str]) -> String {
     let mut text = String::new();
-    for line in SETTINGS.into_iter().chain(extra.iter().map(String::as_str)) {
+    for line in SETTINGS.iter().chain(extra) {
         text.push_str(line);
         text.push('\n');
     }
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn files_of_a_broker() {
-        let trees = files("a/b c%", "jo'e\"#=", &Secret::new("p#w '\"\\"), &["heartbeat = 5".to_owned()]);
+        let trees = files("a/b c%", "jo'e\"#=", &Secret::new("p#w '\"\\"), &["heartbeat = 5"]);
         let text: Vec<String> = trees
             .iter()
             .flat_map(|tree| tree.iter().map(|(path, _)| format!("== {path}\n{}", tree.text(path).unwrap())))
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn extra_lines_come_last() {
-        let text = conf(&["log.console.level = debug".to_owned()]);
+        let text = conf(&["log.console.level = debug"]);
         assert!(text.ends_with("\nlog.console.level = debug\n"), "{text}");
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod fields;
 mod inbox;
 mod link;
+mod management;
 mod node;
 mod probe;
 mod results;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use testcelery_api::{Broker, ConnectionUrl, Container, Node, ServiceNode};
+use testcelery_api::{Broker, ConnectionUrl, Container, Error, Node, ServiceNode};
 
-use crate::{PORT, Result, amqp, component::KIND};
+use crate::{PORT, Result, amqp, component::KIND, management};
 
 /// A running RabbitMQ broker. A test gets it from its setup with `downcast_ref`.
 ///
@@ -35,6 +35,20 @@ impl RabbitMqNode {
     /// When the container does not run, or does not answer within 10 s.
     pub async fn client(&self) -> Result<lapin::Connection> {
         amqp::open(&self.service.host_url()?).await
+    }
+
+    /// Where the test reaches the management plugin's web page and, below `api/`, its HTTP API: `http://testcelery:**@127.0.0.1:49153/`.
+    /// User and password are the broker's, and in what [`reveal`](ConnectionUrl::reveal) gives. Another port after a restart, perhaps.
+    ///
+    /// # Errors
+    /// When the plugin is not enabled ([`RabbitMq::management`](crate::RabbitMq::management)) or the container does not run.
+    pub fn management_url(&self) -> testcelery_api::Result<ConnectionUrl> {
+        let container = self.container();
+        if !container.spec().ports.iter().any(|port| port.container == management::PORT) {
+            let problem = "its management plugin is not enabled; add `.management()` to the `RabbitMq`";
+            return Err(Error::component(self.name(), problem));
+        }
+        management::url(container.as_ref(), &self.service.url())
     }
 }
 

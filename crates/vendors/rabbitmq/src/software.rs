@@ -2,12 +2,14 @@
 
 use testcelery_api::{FileTree, Program, Software};
 
-use crate::config::{ADVANCED, CONF_FOLDER};
+use crate::{
+    config::{ADVANCED, CONF_FOLDER},
+    management::PLUGINS,
+};
 
 /// Where the script that starts it is in the container.
 const START: &str = "/etc/rabbitmq/start.sh";
 
-const PLUGINS: &str = "/etc/rabbitmq/enabled_plugins";
 const DATA: &str = "/var/lib/rabbitmq";
 const LOGS: &str = "/var/log/rabbitmq";
 

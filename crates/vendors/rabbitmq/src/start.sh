@@ -1,12 +1,13 @@
 # Starts RabbitMQ as its own scripts do, in half the time.
 #
 # RabbitMQ searches its whole plugin folder for every module that it loads, enabled or not, so it gets one without the optional plugins and
-# their libraries. And it gets its node name from the command line: otherwise it first starts a second Erlang machine, only to bring up the
-# port mapper, which runs here as a child that ends with the broker.
+# their libraries, unless one of them is enabled. And it gets its node name from the command line: otherwise it first starts a second Erlang
+# machine, only to bring up the port mapper, which runs here as a child that ends with the broker.
 server=$(command -v rabbitmq-server)
 home=$(readlink -f "$server")
 home=${home%/sbin/rabbitmq-server}
-if [ -d "$home/plugins" ]; then
+read -r enabled <"$RABBITMQ_ENABLED_PLUGINS_FILE"
+if [ "$enabled" = "[]." ] && [ -d "$home/plugins" ]; then
     mkdir -p lean/plugins
     ln -sfn "$home/sbin" lean/sbin
     ln -sfn "$home/escript" lean/escript
