@@ -3,9 +3,7 @@
 use testcelery::prelude::*;
 
 fn one_server() -> SetupBuilder {
-    Setup::builder()
-        .broker(Redis::default().named("store"))
-        .backend(Redis::default().db(1).inside("store"))
+    Setup::builder().broker(Redis::default().named("store")).backend(Redis::default().db(1).inside("store"))
 }
 
 #[testcelery::test(setup = one_server)]
