@@ -61,7 +61,8 @@ async fn make(mistake: &str) -> Result<()> {
                 .await
         }
         "crash-on-import" => {
-            let module = PyModule::source("crash", "raise RuntimeError('boom while importing')\n");
+            let text = "raise RuntimeError('boom while importing')\n\n@app.task\ndef never(): ...\n";
+            let module = PyModule::source("crash", text);
             start(stack().worker(Worker::default().tasks(module))).await
         }
         "unknown-task" => {
