@@ -53,6 +53,9 @@ async fn make(mistake: &str) -> Result<()> {
                 Dockerfile::folder("..").file("e2e/tests/myworker/Dockerfile").size_limit(1 << 20);
             start(stack().worker(Worker::default().dockerfile(dockerfile))).await
         }
+        "no-such-celery" => start(stack().worker(Worker::default().celery("5.99.0"))).await,
+        "celery-too-new" => start(stack().worker(Worker::default().celery("5.7.0").python("3.9"))).await,
+        "celery-too-old" => start(stack().worker(Worker::default().celery("5.2.7").python("3.13"))).await,
         "missing-tasks" => {
             start(stack().worker(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")))).await
         }

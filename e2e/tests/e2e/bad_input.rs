@@ -221,6 +221,33 @@ mod local {
     }
 }
 
+/// PyPI's own words, without its list of a hundred versions.
+#[tokio::test]
+async fn celery_that_does_not_exist() {
+    let begins = "ERROR: Could not find a version that satisfies the requirement celery";
+    let parts = [
+        begins,
+        "==5.99.0 (from versions: 0.1.2, ",
+        " .. ",
+        "5.7.0",
+        "ERROR: No matching distribution found for celery",
+    ];
+    let seen = expect_clean("no-such-celery", &parts).await;
+    let longest = seen.text.lines().filter(|line| line.contains("from versions")).map(str::len).max();
+    assert!(longest < Some(400), "{}", seen.text);
+}
+
+#[tokio::test]
+async fn celery_and_python_that_do_not_go_together() {
+    for (mistake, problem) in [
+        ("celery-too-new", "Celery 5.7.0 cannot run on Python 3.9: it needs Python 3.10 or newer"),
+        ("celery-too-old", "Celery 5.2.7 cannot run on Python 3.13: it needs Python 3.7 to 3.11"),
+    ] {
+        let seen = expect_clean(mistake, &["component `worker`: ", problem]).await;
+        assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+    }
+}
+
 #[tokio::test]
 async fn tasks_file_missing() {
     let seen = expect_clean("missing-tasks", &["tests/nowhere/tasks.py"]).await;

@@ -2,7 +2,7 @@
 
 use testcelery::{
     Exec,
-    api::{Image, ImageSource, Software},
+    api::{Capability, Image, ImageSource, Software},
     prelude::*,
 };
 
@@ -98,4 +98,30 @@ fn what_only_runs_is_in_no_image() {
     let dockerfile = Dockerfile::folder("tests/myworker").target("worker");
     let other = Worker::default().dockerfile(dockerfile).celery("5.6.2").queue("other").log_level("debug");
     assert_eq!(image(&MyWorker), image(&other));
+}
+
+/// Without a word about Python, an old Celery gets one that it runs on.
+#[tokio::test]
+async fn old_celery() -> anyhow::Result<()> {
+    let engine = testcelery::Engine::auto().await?;
+    let stack = Setup::builder()
+        .broker(Redis::default())
+        .backend(Redis::default())
+        .worker(Worker::default().celery("5.2.7").queue("old"));
+    let setup = match stack.start().await {
+        Ok(setup) => setup,
+        // Nothing stands in for the official image of that Python on a machine without a registry.
+        Err(error) if engine.supports(Capability::Images) => {
+            assert!(error.to_string().contains("image `python:3.11-slim-trixie` is not present"), "{error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let worker = &setup.workers()[0];
+    assert_eq!(worker.python::<String>("import celery; celery.__version__").await?, "5.2.7");
+    let minor: u32 = worker.python("import sys; sys.version_info.minor").await?;
+    assert!((7..=11).contains(&minor), "{minor}");
+    assert_eq!(setup.ping().await?, "pong");
+    setup.down().await?;
+    Ok(())
 }

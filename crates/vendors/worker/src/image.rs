@@ -3,7 +3,12 @@
 use sha2::{Digest, Sha256};
 use testcelery_api::{Build, FileTree, Image, PythonEnvironment, Software};
 
-use crate::{DEFAULT_PYTHON, answers::Answers, requirements};
+use crate::{
+    DEFAULT_PYTHON,
+    answers::Answers,
+    requirements,
+    versions::{self, Pythons},
+};
 
 const DOCKERFILE: &str = include_str!("../templates/Dockerfile");
 
@@ -63,13 +68,12 @@ fn built_in(answers: &Answers, requirements: &str) -> Build {
 
 /// The image to start from.
 pub(crate) fn base(answers: &Answers) -> Image {
-    let version = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
-    answers.base.clone().unwrap_or_else(|| python(version))
+    answers.base.clone().unwrap_or_else(|| python(&versions::python(answers)))
 }
 
 /// The same without an image: what the Dockerfile says, line for line.
 fn software(answers: &Answers, requirements: String) -> Software {
-    let (oldest, newest) = requirements::pythons(answers);
+    let Pythons { oldest, newest } = versions::pythons(&answers.version);
     let purpose = format!("Celery {}", answers.version);
     let python = PythonEnvironment::new(purpose, requirements, oldest);
     let python = newest.into_iter().fold(python, |python, (major, minor)| python.at_most(major, minor));
@@ -171,6 +175,10 @@ mod tests {
         assert_eq!(
             base(&Worker::default().python("3.10")),
             Some(("python:3.10-slim-trixie".to_owned(), None))
+        );
+        assert_eq!(
+            base(&Worker::default().celery("5.2.7")),
+            Some(("python:3.11-slim-trixie".to_owned(), None))
         );
         assert!(SUBSTITUTE.contains(DEFAULT_PYTHON));
     }

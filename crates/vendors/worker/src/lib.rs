@@ -16,6 +16,7 @@ mod plan;
 mod process;
 mod recipe;
 mod requirements;
+mod versions;
 mod worker;
 
 pub use component::RecipeComponent;
@@ -27,5 +28,5 @@ pub use node::CeleryWorker;
 pub use plan::SOURCE_FOLDER;
 pub use process::{Process, Processes};
 pub use recipe::WorkerRecipe;
-pub use requirements::{DEFAULT_CELERY, DEFAULT_PYTHON};
+pub use versions::{DEFAULT_CELERY, DEFAULT_PYTHON};
 pub use worker::Worker;

@@ -95,8 +95,8 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
         default
     }
 
-    /// The version of Python, as `3.12`. By default [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image, and on an engine without images
-    /// the machine's own.
+    /// The version of Python, as `3.12`. By default [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image, or the newest that an old Celery
+    /// runs on; on an engine without images any of the machine's that Celery runs on.
     fn python(&self) -> Option<String> {
         None
     }

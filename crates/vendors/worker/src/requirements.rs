@@ -2,46 +2,35 @@
 
 use std::collections::BTreeSet;
 
-use crate::{answers::Answers, debugpy, image};
-
-/// The version of Celery, unless a worker says otherwise.
-pub const DEFAULT_CELERY: &str = "5.7.0";
-
-/// The version of Python, unless a worker says otherwise.
-pub const DEFAULT_PYTHON: &str = "3.13";
+use crate::{
+    answers::Answers,
+    debugpy, image,
+    versions::{self, Minor, minor},
+};
 
 /// The clients of every broker and backend that a setup can have.
 const EXTRAS: &[&str] = &["redis", "pymemcache"];
 
+const OLD_REDIS: &str = "redis<5";
+const OLD_SETUPTOOLS: &str = "setuptools<81";
+const OLD_METADATA: &str = "importlib-metadata<5; python_version < '3.8'";
+
 /// What goes with a minor version of Celery. Celery puts no upper bound on Kombu, and the newest Kombu wants a newer redis-py than
 /// an old Celery allows: without these pins such a worker ends at its start.
-const PINS: &[((u32, u32), &[&str])] = &[
-    // Celery 5.2 imports pkg_resources, which setuptools 81 no longer has; Kombu 5.2 is older than redis-py 5.
-    ((5, 2), &["kombu==5.2.4", "redis<5", "setuptools<81"]),
+///
+/// Celery before 5.3 imports pkg_resources, which setuptools 81 no longer has; its Kombu is older than redis-py 5 and, on Python 3.7, than
+/// importlib-metadata 5.
+const PINS: &[(Minor, &[&str])] = &[
+    ((4, 4), &["kombu==4.6.11", OLD_REDIS, OLD_SETUPTOOLS, OLD_METADATA]),
+    ((5, 0), &["kombu==5.0.2", OLD_REDIS, OLD_SETUPTOOLS, OLD_METADATA]),
+    ((5, 1), &["kombu==5.1.0", OLD_REDIS, OLD_SETUPTOOLS, OLD_METADATA]),
+    ((5, 2), &["kombu==5.2.4", OLD_REDIS, OLD_SETUPTOOLS, OLD_METADATA]),
     ((5, 3), &["kombu==5.3.7"]),
     ((5, 4), &["kombu==5.4.2"]),
     ((5, 5), &["kombu==5.5.4"]),
     ((5, 6), &["kombu==5.6.2"]),
     ((5, 7), &["kombu==5.7.0"]),
 ];
-
-/// The newest Python that Celery before 5.3 can run on: it calls `entry_points().get`, which Python 3.12 no longer has.
-const NEWEST_FOR_5_2: (u32, u32) = (3, 11);
-
-/// The oldest Python that a minor version of Celery runs on (`Requires-Python` of its packages), the newest Celery first.
-const OLDEST_PYTHON: &[(Minor, Minor)] =
-    &[((5, 7), (3, 10)), ((5, 6), (3, 9)), ((5, 3), (3, 8)), ((0, 0), (3, 7))];
-
-/// Major and minor.
-type Minor = (u32, u32);
-
-/// The oldest and the newest Python for a worker's Celery.
-pub(crate) fn pythons(answers: &Answers) -> (Minor, Option<Minor>) {
-    let celery = minor_of(&answers.version).unwrap_or(OLDEST_PYTHON[0].0);
-    let oldest =
-        OLDEST_PYTHON.iter().find(|(from, _)| celery >= *from).map_or((3, 10), |(_, python)| *python);
-    (oldest, (celery < (5, 3)).then_some(NEWEST_FOR_5_2))
-}
 
 /// `requirements.txt`.
 pub(crate) fn render(answers: &Answers) -> String {
@@ -51,7 +40,7 @@ pub(crate) fn render(answers: &Answers) -> String {
     let extras: Vec<&str> = extras.into_iter().collect();
 
     let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
-    let pins = PINS.iter().find(|(minor, _)| minor_of(&answers.version) == Some(*minor));
+    let pins = PINS.iter().find(|(known, _)| minor(&answers.version) == Some(*known));
     lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
     lines.extend(answers.debugpy.map(|_| debugpy::NAME.to_owned()));
     lines.extend(answers.requirements.iter().cloned());
@@ -61,7 +50,7 @@ pub(crate) fn render(answers: &Answers) -> String {
 /// What is wrong with what pip is to install.
 pub(crate) fn check(answers: &Answers) -> Result<(), String> {
     if image::is_ours(answers) {
-        check_versions(answers)?;
+        versions::check(answers)?;
     }
     for extra in &answers.extras {
         if extra.is_empty() || !extra.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -77,32 +66,6 @@ pub(crate) fn check(answers: &Answers) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// What is wrong with the versions of what we install.
-fn check_versions(answers: &Answers) -> Result<(), String> {
-    let version = |what: &str, text: &str| {
-        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || ".+!-".contains(c));
-        minor_of(text).filter(|_| fits).ok_or_else(|| format!("{text:?} is no version of {what}"))
-    };
-    let celery = version("Celery", &answers.version)?;
-    let python = answers.python.as_deref().unwrap_or(DEFAULT_PYTHON);
-    let python_version = version("Python", python)?;
-    // Whoever brings a base of their own knows its Python; we do not.
-    if celery < (5, 3) && python_version > NEWEST_FOR_5_2 && answers.base.is_none() {
-        return Err(format!(
-            "Celery {} cannot run on Python {}; add `.python(\"3.11\")`",
-            answers.version, python
-        ));
-    }
-    Ok(())
-}
-
-/// Major and minor of a version.
-fn minor_of(version: &str) -> Option<(u32, u32)> {
-    let mut parts = version.split('.');
-    let digits = |part: &str| part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
-    Some((digits(parts.next()?)?, digits(parts.next()?)?))
 }
 
 #[cfg(test)]
@@ -123,7 +86,7 @@ mod tests {
         assert_eq!(rendered(&Worker::default()), "celery[pymemcache,redis]==5.7.0\nkombu==5.7.0\n");
         assert_eq!(
             rendered(&Worker::default().celery("5.2.7")),
-            "celery[pymemcache,redis]==5.2.7\nkombu==5.2.4\nredis<5\nsetuptools<81\n"
+            "celery[pymemcache,redis]==5.2.7\nkombu==5.2.4\nredis<5\nsetuptools<81\nimportlib-metadata<5; python_version < '3.8'\n"
         );
         assert_eq!(
             rendered(&Worker::default().celery("5.5.0rc1")),
@@ -139,19 +102,6 @@ mod tests {
             rendered(&worker.debugpy(Debugpy::default())),
             "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\ndebugpy\npydantic==2.11.7\n"
         );
-    }
-
-    #[test]
-    fn versions_that_cannot_be() {
-        for bad in ["", "latest", "5", "5.7.0; os_name", "5.7\n"] {
-            assert!(problem(&Worker::default().celery(bad)).contains("no version of Celery"), "{bad}");
-        }
-        assert!(problem(&Worker::default().python("three")).contains("no version of Python"));
-        assert_eq!(
-            problem(&Worker::default().celery("5.2.7")),
-            "Celery 5.2.7 cannot run on Python 3.13; add `.python(\"3.11\")`"
-        );
-        check(&Answers::of(&Worker::default().celery("5.2.7").python("3.11"))).unwrap();
     }
 
     #[test]

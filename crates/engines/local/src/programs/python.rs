@@ -23,7 +23,7 @@ const ENVIRONMENT: &str = "venv";
 const MADE_WITH: &str = "python";
 
 /// The minor versions of Python 3 that are looked for by name, the newest first.
-const MINORS: std::ops::RangeInclusive<u32> = 8..=15;
+const MINORS: std::ops::RangeInclusive<u32> = 6..=15;
 
 /// Prints the version and where the program really is.
 const ASK: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";

@@ -18,7 +18,7 @@ use crate::answers::Answers;
 /// | knob | default |
 /// |---|---|
 /// | [`celery`](Self::celery) | [`DEFAULT_CELERY`](crate::DEFAULT_CELERY) |
-/// | [`python`](Self::python) | [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image; on an engine without images the machine's own |
+/// | [`python`](Self::python) | [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image, or the newest that an old Celery runs on; on an engine without images any that it runs on |
 /// | [`queue`](Self::queue) | `celery` |
 /// | [`log_level`](Self::log_level) | `INFO` |
 /// | [`pool`](Self::pool), [`concurrency`](Self::concurrency) | Celery's: `prefork`, one process per CPU |
