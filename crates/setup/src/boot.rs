@@ -125,14 +125,15 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
         let (spec, make) = plan.into_parts();
         yard.worker(spec, make, go.clone())
     }));
+    drop(go);
     let services = async {
         let (brokers, mut backends) = try_join(brokers, try_join_all(own)).await?;
         for (at, host, make) in guests {
             backends.insert(at, make(yard.container(&host)?));
         }
         services_ready.send_replace(true);
-        // Workers are told before the app connects, which keeps this task busy for a while.
-        tokio::task::yield_now().await;
+        // The app connects while they boot, and not before all of them are told: it keeps this task busy for a while.
+        services_ready.closed().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
         let app = connect(builder, &config, &brokers, &backends, Arc::clone(&app_logs)).await?;
         Ok((app, brokers, backends))
@@ -230,7 +231,8 @@ impl Yard<'_> {
         Ok(make(container))
     }
 
-    /// A worker: started early where it can hold still, and told to go when brokers and backends are ready.
+    /// A worker: started early where it can hold still, and told to go when brokers and backends are ready. It lets go of the receiver when it
+    /// needs nobody any more.
     async fn worker<N: ?Sized>(
         &self,
         spec: ContainerSpec,
@@ -239,17 +241,19 @@ impl Yard<'_> {
     ) -> Result<Arc<N>> {
         let go = spec.go.clone();
         // The sender outlives this future: both belong to one boot. The value it lends is given back at once; it keeps to its thread.
-        let services_ready = async { drop(services_ready.wait_for(|ready| *ready).await) };
+        let services_are_ready = async { drop(services_ready.wait_for(|ready| *ready).await) };
         let container = if let Some(go) = go {
             let container = self.start(spec).await?;
             tokio::select! {
-                () = services_ready => container.upload(&go).await?,
+                () = services_are_ready => container.upload(&go).await?,
                 // It ended before it was told to go: the reason is in its log, and the wait below reports it.
                 _ = container.wait_exit() => {}
             }
+            drop(services_ready);
             container
         } else {
-            services_ready.await;
+            services_are_ready.await;
+            drop(services_ready);
             self.start(spec).await?
         };
         // Its boot counts from here on. What it imported before it was told to go hides none of what is done meanwhile.
