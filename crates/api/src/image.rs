@@ -34,6 +34,8 @@ pub struct Image {
     pub pull: PullPolicy,
     /// A local reference that is used where the first one is absent and this one is present.
     pub substitute: Option<String>,
+    /// How the substitute is made where it is absent too; `None` leaves that to somebody else.
+    pub substitute_build: Option<Box<Build>>,
     /// The same without an image, for engines that have none; `None` where there is no such thing.
     pub software: Option<Software>,
 }
@@ -55,6 +57,7 @@ impl Image {
             source: ImageSource::Reference(reference.into()),
             pull: PullPolicy::default(),
             substitute: None,
+            substitute_build: None,
             software: None,
         }
     }
@@ -65,6 +68,7 @@ impl Image {
             source: ImageSource::Build(Box::new(build)),
             pull: PullPolicy::default(),
             substitute: None,
+            substitute_build: None,
             software: None,
         }
     }
@@ -80,6 +84,24 @@ impl Image {
     #[must_use]
     pub fn substitute(mut self, reference: impl Into<String>) -> Self {
         self.substitute = Some(reference.into());
+        self
+    }
+
+    /// Makes a [substitute](Self::substitute) where the reference is absent and cannot be pulled, as on a machine that reaches no registry:
+    /// the build's tag is the substitute. With [`PullPolicy::Always`] and [`PullPolicy::Never`] nothing is made.
+    ///
+    /// ```
+    /// use testcelery_api::{Build, FileTree, Image};
+    ///
+    /// let mut context = FileTree::new();
+    /// context.insert("Dockerfile", "FROM debian:trixie-slim\nRUN apt-get update && apt-get install --yes valkey-server\n");
+    /// let image = Image::reference("valkey/valkey:8.1").or_build(Build::new("testcelery/valkey:debian-trixie", context));
+    /// assert_eq!(image.substitute.as_deref(), Some("testcelery/valkey:debian-trixie"));
+    /// ```
+    #[must_use]
+    pub fn or_build(mut self, build: Build) -> Self {
+        self.substitute = Some(build.tag.clone());
+        self.substitute_build = Some(Box::new(build));
         self
     }
 

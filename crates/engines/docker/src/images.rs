@@ -183,9 +183,18 @@ async fn ensure_reference(inner: &Inner, image: &Image, reference: &str) -> Resu
     if image.pull == PullPolicy::Never {
         return Err(missing(reference, substitute, "the pull policy is never"));
     }
-    match pull(&inner.client, reference, &|_| {}).await {
-        Ok(()) => Ok(reference.to_owned()),
-        Err(error) => Err(missing(reference, substitute, &chain(&error))),
+    match (pull(&inner.client, reference, &|_| {}).await, &image.substitute_build) {
+        (Ok(()), _) => Ok(reference.to_owned()),
+        (Err(error), Some(build)) if image.pull == PullPolicy::Missing => {
+            tracing::info!(
+                image = reference,
+                error = chain(&error),
+                "image cannot be pulled, building its substitute"
+            );
+            ensure_built(inner, build).await?;
+            Ok(build.tag.clone())
+        }
+        (Err(error), _) => Err(missing(reference, substitute, &chain(&error))),
     }
 }
 

@@ -32,6 +32,24 @@ async fn what_is_absent_has_a_substitute_or_an_error_with_the_command() {
 
 #[tokio::test]
 #[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn what_cannot_be_pulled_is_built() {
+    let docker = docker().await;
+    let tag = format!("testcelery-test/{}:1", unique("instead"));
+    let dockerfile = format!("FROM {}\nRUN echo built > /tmp/word\n", redis_present(&docker).await);
+    let absent = Image::reference(format!("127.0.0.1:1/{}:1", unique("absent")));
+    let image = absent.or_build(Build::new(&tag, context(&dockerfile)));
+    for policy in [PullPolicy::Never, PullPolicy::Always] {
+        docker.ensure_image(&image.clone().pull(policy)).await.unwrap_err();
+    }
+    docker.ensure_image(&image).await.unwrap();
+    let container = docker.create(testcelery_api::ContainerSpec::new("c", image)).await.unwrap();
+    assert_eq!(container.download("/tmp/word").await.unwrap().text("/tmp/word"), Some("built\n"));
+    container.remove().await.unwrap();
+    docker.remove_image(&tag).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
 async fn one_tag_is_built_once_on_the_substitute_of_its_base() {
     let docker = docker().await;
     let tag = format!("testcelery-test/{}:1", unique("built"));
