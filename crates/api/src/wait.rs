@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::{BoxError, Container, Error, Evidence, LogPattern, Result};
+use crate::{BoxError, Container, Endpoint, Error, Evidence, LogPattern, Result};
 
 /// How long a container may take to become ready, unless it says otherwise: 60 s, as pytest-celery's `CONTAINER_TIMEOUT`.
 pub const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,6 +54,31 @@ impl Wait {
         Self::Probe(Arc::new(probe))
     }
 
+    /// An answer on one of its published ports, asked for by code that blocks, as `std::net` does: it gets a thread of its own. `what` is for
+    /// error messages. Give sockets a time limit: after 5 s the next attempt begins.
+    ///
+    /// ```
+    /// use std::{io::{Read as _, Write as _}, net::TcpStream, time::Duration};
+    /// use testcelery_api::Wait;
+    ///
+    /// let wait = Wait::answer(6379, "the answer to a PING", |endpoint| {
+    ///     let mut stream = TcpStream::connect(endpoint.host_address())?;
+    ///     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    ///     stream.write_all(b"PING\r\n")?;
+    ///     let mut answer = [0; 7];
+    ///     stream.read_exact(&mut answer)?;
+    ///     if &answer == b"+PONG\r\n" { Ok(()) } else { Err("it is no PONG".into()) }
+    /// });
+    /// # assert!(format!("{wait:?}").contains("PING"));
+    /// ```
+    pub fn answer(
+        port: u16,
+        what: impl Into<String>,
+        ask: impl Fn(&Endpoint) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::probe(Question { port, what: what.into(), ask: Arc::new(ask) })
+    }
+
     async fn run(&self, container: &dyn Container, deadline: Instant) -> Result<()> {
         match self {
             Self::Log(pattern) => {
@@ -75,6 +100,33 @@ impl Wait {
                 }
             }
         }
+    }
+}
+
+type Ask = dyn Fn(&Endpoint) -> Result<(), BoxError> + Send + Sync;
+
+/// What [`Wait::answer`] asks.
+struct Question {
+    port: u16,
+    what: String,
+    ask: Arc<Ask>,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("port", &self.port).field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Probe for Question {
+    fn description(&self) -> String {
+        self.what.clone()
+    }
+
+    async fn probe(&self, container: &dyn Container) -> Result<(), BoxError> {
+        let (endpoint, ask) = (container.endpoint(self.port)?, Arc::clone(&self.ask));
+        tokio::task::spawn_blocking(move || ask(&endpoint)).await?
     }
 }
 
