@@ -42,6 +42,15 @@ pub enum Error {
         hint: String,
     },
 
+    /// What a component runs is not to be had on this machine.
+    #[error("`{software}` is not to be had on this machine: {problem}")]
+    NoSoftware {
+        /// The program, or what packages are for.
+        software: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+
     /// The build of an image failed.
     #[error("building image `{tag}` failed at `{step}`: {reason}\n{}", indented(last_lines))]
     ImageBuild {

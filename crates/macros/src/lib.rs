@@ -16,13 +16,15 @@ use proc_macro::TokenStream;
 /// | `backends(..)` | `redis`, `memcached`, `rpc` (left out where the broker cannot), or `name = expression` | `redis` |
 /// | `with = path` | a `fn(SetupBuilder) -> SetupBuilder` that changes the builder of every row | none |
 /// | `setup = path` | a `fn() -> SetupBuilder` instead of a matrix | none |
-/// | `needs(..)` | what the engine has to be able to do: `images`, `image_build`, `partition`, `memory_limit`, `users`, `tmpfs`, `read_only_mounts`, `host_ports` | nothing |
+/// | `needs(..)` | what the engine has to be able to do: `images`, `image_build`, `partition`, `memory_limit`, `users`, `tmpfs`, `read_only_mounts`, `host_ports`; or `software`: that what the components run is to be had | nothing |
 ///
 /// Each row is a test of its own with a stable name: `hello_world::rabbitmq_redis`. With `setup = ..` there is one test, named as the
 /// function. The function returns `()` or a `Result` whose error is `Debug`.
 ///
-/// Where the engine lacks one of its needs, a test is skipped: nothing is started, and the reason is written to standard error and to the
-/// report. libtest has no such outcome and still prints `ok` for it.
+/// Where one of its needs is not met, a test is skipped: nothing is started, and the reason is written to standard error and to the
+/// report. libtest has no such outcome and still prints `ok` for it. With `software` a test is skipped where the engine runs programs of
+/// the machine and one of them is neither there nor in any package that the machine knows; a package that is known and cannot be fetched
+/// is a failure.
 ///
 /// `TESTCELERY_BROKERS` and `TESTCELERY_BACKENDS` (comma-separated names) narrow a build to some rows; the others are reported as ignored,
 /// with the reason. A name that nobody knows is a compile error, and so is an axis with nothing on it.

@@ -16,21 +16,25 @@ const KNOWN: &[(&str, &str)] = &[
     ("host_ports", "HostPorts"),
 ];
 
-/// The slice of capabilities that the runner takes.
+/// The need that is none of an engine's capabilities.
+const SOFTWARE: &str = "software";
+
+/// The slice of needs that the runner takes.
 pub(crate) fn expand(needs: &[Ident]) -> syn::Result<TokenStream> {
-    let capabilities = needs.iter().map(|need| match KNOWN.iter().find(|(name, _)| need == name) {
+    let needs = needs.iter().map(|need| match KNOWN.iter().find(|(name, _)| need == name) {
         Some((_, capability)) => {
             let capability = Ident::new(capability, need.span());
-            Ok(quote!(::testcelery::api::Capability::#capability))
+            Ok(quote!(::testcelery::runner::Need::Engine(::testcelery::api::Capability::#capability)))
         }
+        None if need == SOFTWARE => Ok(quote!(::testcelery::runner::Need::Software)),
         None => {
-            let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
+            let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).chain([SOFTWARE]).collect();
             let message = format!("no engine is asked for `{need}`; known needs are {}", names.join(", "));
             Err(syn::Error::new(need.span(), message))
         }
     });
-    let capabilities = capabilities.collect::<syn::Result<Vec<_>>>()?;
-    Ok(quote!(&[#(#capabilities),*]))
+    let needs = needs.collect::<syn::Result<Vec<_>>>()?;
+    Ok(quote!(&[#(#needs),*]))
 }
 
 #[cfg(test)]
@@ -44,10 +48,12 @@ mod tests {
     }
 
     #[test]
-    fn known_needs_become_capabilities() {
+    fn known_needs_become_values() {
+        let code = expanded(&["partition", "software"]).unwrap().replace(' ', "");
+        let need = "::testcelery::runner::Need";
         assert_eq!(
-            expanded(&["partition", "image_build"]).unwrap(),
-            "& [:: testcelery :: api :: Capability :: Partition , :: testcelery :: api :: Capability :: ImageBuild]"
+            code,
+            format!("&[{need}::Engine(::testcelery::api::Capability::Partition),{need}::Software]")
         );
         assert_eq!(expanded(&[]).unwrap(), "& []");
     }

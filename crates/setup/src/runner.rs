@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use testcelery_api::{Capability, Logs};
+use testcelery_api::{self as api, Capability, Logs};
 
 use crate::{
     Error, Setup, SetupBuilder, evidence,
@@ -51,18 +51,23 @@ impl<T, E: fmt::Debug> Outcome for Result<T, E> {
     }
 }
 
+/// What a test needs of where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// That the engine can do something.
+    Engine(Capability),
+    /// That whatever its components run is to be had.
+    Software,
+}
+
 /// Runs one test against a stack of its own.
 ///
-/// Where the engine cannot do one of `needs`, nothing runs: the test is skipped, which standard error and the report say.
+/// Where one of its needs is not met, nothing runs: the test is skipped, which standard error and the report say.
 ///
 /// # Errors
 /// When the stack does not boot, the body fails, or something cannot be taken away.
-pub fn run<F, Fut>(
-    test: &str,
-    builder: fn() -> SetupBuilder,
-    needs: &[Capability],
-    body: F,
-) -> Result<(), Failure>
+pub fn run<F, Fut>(test: &str, builder: fn() -> SetupBuilder, needs: &[Need], body: F) -> Result<(), Failure>
 where
     F: FnOnce(Setup) -> Fut,
     Fut: Future<Output: Outcome>,
@@ -91,7 +96,7 @@ fn become_reaper() -> Result<(), Failure> {
 async fn play<'a, F, Fut>(
     test: &'a str,
     builder: fn() -> SetupBuilder,
-    needs: &[Capability],
+    needs: &[Need],
     body: F,
 ) -> (Report<'a>, Option<String>)
 where
@@ -118,7 +123,12 @@ where
         Err(error) => return (report, Some(format!("the stack did not boot: {error:?}"))),
     };
     report.engine = engine.name();
-    if let Some(reason) = needs.iter().find_map(|need| engine.require(*need).err()) {
+    let lacks = |need: &Need| match need {
+        Need::Engine(capability) => engine.require(*capability).err(),
+        // Whether it is to be had shows when it is asked for.
+        Need::Software => None,
+    };
+    if let Some(reason) = needs.iter().find_map(lacks) {
         skip(test, &mut report, &reason);
         return (report, None);
     }
@@ -136,6 +146,12 @@ where
         Err(failure) => {
             if !is_guarded {
                 reaper::gone();
+            }
+            if let Error::Stack(reason @ api::Error::NoSoftware { .. }) = &failure.error
+                && needs.contains(&Need::Software)
+            {
+                skip(test, &mut report, reason);
+                return (report, None);
             }
             let text = format!("the stack did not boot: {:?}", failure.error);
             return (report, Some(with_evidence(test, &text, &failure.logs)));
@@ -174,7 +190,7 @@ where
 }
 
 /// Says that a test was not run. libtest has no word for it and counts it as passed; whoever reads the report knows better.
-fn skip(test: &str, report: &mut Report<'_>, reason: &testcelery_api::Error) {
+fn skip(test: &str, report: &mut Report<'_>, reason: &api::Error) {
     let reason = reason.to_string();
     say(format_args!("SKIPPED {test}: {reason}"));
     report.outcome = "skipped";

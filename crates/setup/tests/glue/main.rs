@@ -13,7 +13,7 @@ use std::sync::{
 };
 
 use fake::{Calls, FakeBroker, FakeEngine, FakeTransport, FakeWorker, Fault};
-use testcelery::prelude::*;
+use testcelery::{api::Capability, prelude::*, runner::Need};
 
 fn stack(fault: Fault) -> (SetupBuilder, Calls) {
     let calls = Calls::default();
@@ -134,11 +134,25 @@ fn a_test_whose_needs_are_not_met_is_skipped() {
         CALLS.get_or_init(|| calls);
         builder
     };
-    let needs = [testcelery::api::Capability::Partition];
+    let needs = [Need::Engine(Capability::Partition)];
     let outcome = testcelery::runner::run("glue::skipped", builder, &needs, |_| async {
         RUN.store(true, Ordering::SeqCst);
     });
     assert!(outcome.is_ok(), "{outcome:?}");
     assert!(!RUN.load(Ordering::SeqCst));
     assert!(CALLS.get().unwrap().all().is_empty());
+}
+
+#[test]
+fn software_that_is_not_to_be_had_is_a_failure_or_a_need() {
+    async fn body(_: Setup) {
+        panic!("it never runs");
+    }
+    let builder = || stack(Fault::Software).0;
+    testcelery::runner::run("glue::needs_software", builder, &[Need::Software], body).unwrap();
+    let failure = testcelery::runner::run("glue::no_software", builder, &[], body).unwrap_err();
+    assert!(
+        format!("{failure:?}").contains("`fake` is not to be had on this machine: as told"),
+        "{failure:?}"
+    );
 }

@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use testcelery_api::{BoxError, Program};
 
-use super::{Installed, Sources, find, tool};
+use super::{Installed, Nowhere, Sources, find, tool};
 use crate::{cache, scan};
 
 /// Where in the cache.
@@ -71,12 +71,15 @@ pub(crate) fn fetch(sources: &Sources, program: &Program) -> Result<Option<Insta
 
 /// A package of one distribution on one architecture.
 fn key(package: &str) -> String {
+    let [id, version] = ["ID", "VERSION_ID"].map(distribution);
+    format!("{package}-{id}-{version}-{}", std::env::consts::ARCH)
+}
+
+/// What this distribution says of itself, by the name of a field of os-release(5).
+fn distribution(name: &str) -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let field = |name: &str| {
-        let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        value.unwrap_or("unknown").trim_matches('"').to_owned()
-    };
-    format!("{package}-{}-{}-{}", field("ID"), field("VERSION_ID"), std::env::consts::ARCH)
+    let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or("unknown").trim_matches('"').to_owned()
 }
 
 fn installed(folder: &Path, program: &Program) -> Option<Installed> {
@@ -116,6 +119,7 @@ impl Apt<'_> {
                     Err(reason) => self
                         .fetch(folder, package, true)
                         .map_err(|error| BoxError::from(format!("{error}\n{reason}")))?,
+                    Ok(()) if !self.knows(package)? => return Err(unknown(package)),
                     Ok(()) => self.fetch(folder, package, true)?,
                 }
             }
@@ -156,6 +160,12 @@ impl Apt<'_> {
         Ok(packages)
     }
 
+    /// Whether our own lists have the package.
+    fn knows(&self, package: &str) -> Result<bool, BoxError> {
+        let told = tool::run(self.apt("apt-cache", true).args(["policy", package]))?;
+        Ok(told.contains("Candidate:") && !told.contains("Candidate: (none)"))
+    }
+
     fn update(&self) -> Result<(), BoxError> {
         let disk = rustix::fs::statvfs(&self.private)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM {
@@ -190,6 +200,10 @@ impl Apt<'_> {
         command.env("PATH", &self.sources.path).env("DEBIAN_FRONTEND", "noninteractive");
         command
     }
+}
+
+fn unknown(package: &str) -> BoxError {
+    Nowhere(format!("{} has no package `{package}`", distribution("PRETTY_NAME"))).into()
 }
 
 /// A line of `--print-uris`: `'<uri>' <name>_<version>_<architecture>.deb <size> <hash>`.
@@ -305,7 +319,12 @@ mod tests {
                 "case \"$*\" in *download*) printf {content} > server_1_all.deb;; *install*) echo \"{listed}\";; esac"
             ),
         );
-        tool(folder, "apt-cache", &format!("printf 'Package: server\\nVersion: 1\\nSHA256: {good}\\n'"));
+        let stanza = format!("Package: server\\nVersion: 1\\nSHA256: {good}\\n");
+        tool(
+            folder,
+            "apt-cache",
+            &format!("case \"$*\" in *policy*) echo '  Candidate: 1';; *) printf '{stanza}';; esac"),
+        );
         tool(
             folder,
             "dpkg",
@@ -324,6 +343,25 @@ mod tests {
         assert_eq!(cached(&sources, &program), None);
         let installed = fetch(&sources, &program).unwrap().unwrap();
         assert_eq!(cached(&sources, &program), Some(installed));
+    }
+
+    #[test]
+    fn a_package_that_the_distribution_does_not_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = fake_apt(folder.path(), "good");
+        let program = Program::new("server").debian("server");
+        let refuses =
+            "case \"$*\" in *install*) echo 'E: Unable to locate package server' >&2; exit 100;; esac";
+        tool(folder.path(), "apt-get", refuses);
+        assert!(!fetch(&sources, &program).unwrap_err().is::<Nowhere>(), "its lists have it");
+        for told in ["", "echo '  Candidate: (none)'"] {
+            tool(folder.path(), "apt-cache", told);
+            let error = fetch(&sources, &program).unwrap_err();
+            assert!(
+                error.is::<Nowhere>() && error.to_string().ends_with("has no package `server`"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

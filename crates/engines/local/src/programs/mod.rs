@@ -88,7 +88,7 @@ impl Programs {
             let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
             let done = tokio::task::spawn_blocking(move || sources.provide(&wanted)).await;
             let done = done.map_err(BoxError::from).flatten();
-            done.map_err(|error| Error::component_source(name(source), "cannot run on this machine", error))
+            done.map_err(|error| problem(source, error))
         };
         cell.get_or_try_init(provide).await.cloned()
     }
@@ -98,9 +98,22 @@ impl Programs {
         let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
         let done = tokio::task::spawn_blocking(move || sources.origin(&wanted)).await;
         let done = done.map_err(BoxError::from).flatten();
-        done.map_err(|error| Error::component_source(name(source), "cannot run on this machine", error))
+        done.map_err(|error| problem(source, error))
     }
 }
+
+/// What the engine's caller is told.
+fn problem(source: &SoftwareSource, error: BoxError) -> Error {
+    match error.downcast::<Nowhere>() {
+        Ok(nowhere) => Error::NoSoftware { software: name(source), problem: nowhere.to_string() },
+        Err(error) => Error::component_source(name(source), "cannot run on this machine", error),
+    }
+}
+
+/// A program that nobody here has, in the words of who was asked: another try will not help.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Nowhere(String);
 
 /// What messages call it.
 fn name(source: &SoftwareSource) -> String {
@@ -121,16 +134,17 @@ fn variable(program: &str) -> String {
 }
 
 /// What to do about a program that is not here, with what was tried.
-fn no_source(program: &Program, reasons: &[String]) -> BoxError {
+fn no_source(program: &Program, reasons: &[BoxError]) -> BoxError {
     let package = program.debian.as_deref().unwrap_or(&program.name);
-    let how = if reasons.is_empty() { "nothing here can fetch it" } else { "it could not be fetched" };
+    let is_nowhere = reasons.iter().all(|reason| reason.is::<Nowhere>());
+    let how = if is_nowhere { "nothing here can fetch it" } else { "it could not be fetched" };
     let tried: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
     let text = format!(
         "`{}` is not on PATH, and {how}; install the package `{package}` of your system, or set {} to the program{tried}",
         program.name,
         variable(&program.name)
     );
-    text.into()
+    if is_nowhere { Nowhere(text).into() } else { text.into() }
 }
 
 impl Sources {
@@ -166,7 +180,7 @@ impl Sources {
             match fetch(self, program) {
                 Ok(Some(installed)) => return Ok(installed),
                 Ok(None) => {}
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => reasons.push(error),
             }
         }
         Err(no_source(program, &reasons))
@@ -213,7 +227,8 @@ mod tests {
         for error in
             [programs.provide(&program).await.unwrap_err(), programs.origin(&program).await.unwrap_err()]
         {
-            let text = std::error::Error::source(&error).unwrap().to_string();
+            assert!(matches!(error, Error::NoSoftware { .. }), "{error:?}");
+            let text = error.to_string();
             assert!(text.contains("install the package `no-such-package`"), "{text}");
             assert!(text.contains("TESTCELERY_NO_SUCH_SERVER"), "{text}");
         }

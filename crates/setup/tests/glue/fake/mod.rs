@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     Unable,
     /// Images cannot be had.
     Image,
+    /// It has no programs.
+    Software,
     /// This container ends as soon as it is started.
     Exits(&'static str),
     /// This container cannot be removed.
@@ -74,6 +76,12 @@ impl Engine for FakeEngine {
         if self.fault == Fault::Image {
             let (reason, hint) = ("as told".to_owned(), "do not tell so".to_owned());
             return Err(Error::ImageMissing { reference: image.name().to_owned(), reason, hint });
+        }
+        if self.fault == Fault::Software {
+            return Err(Error::NoSoftware {
+                software: image.name().to_owned(),
+                problem: "as told".to_owned(),
+            });
         }
         Ok(())
     }
