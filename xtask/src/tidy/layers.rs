@@ -14,6 +14,8 @@ enum Layer {
     Vendor,
     Macros,
     Facade,
+    /// The vendor of somebody else, which proves what such a one can do without.
+    Outsider,
     /// Tests, examples and tasks: they see everything, and nothing sees them.
     Top,
 }
@@ -26,6 +28,7 @@ impl Layer {
             "crates/codegen" => Self::Codegen,
             "crates/macros" => Self::Macros,
             "crates/setup" => Self::Facade,
+            "examples/custom_vendor" => Self::Outsider,
             _ if folder.starts_with("crates/engines/") => Self::Engine,
             _ if folder.starts_with("crates/vendors/") => Self::Vendor,
             _ => Self::Top,
@@ -35,9 +38,9 @@ impl Layer {
     fn may_use(self, other: Self) -> bool {
         match self {
             Self::Api | Self::Macros => false,
-            Self::Client | Self::Codegen | Self::Engine => other == Self::Api,
+            Self::Client | Self::Codegen | Self::Engine | Self::Outsider => other == Self::Api,
             Self::Vendor => matches!(other, Self::Api | Self::Client | Self::Codegen),
-            Self::Facade => !matches!(other, Self::Facade | Self::Top),
+            Self::Facade => !matches!(other, Self::Facade | Self::Outsider | Self::Top),
             Self::Top => other != Self::Top,
         }
     }
@@ -141,6 +144,18 @@ mod tests {
         ] {
             assert!(problem(own(folder), &wrong).is_some(), "{folder} -> {}", wrong.name);
         }
+    }
+
+    #[test]
+    fn a_vendor_of_somebody_else_has_the_api_alone() {
+        let own = Layer::of("examples/custom_vendor");
+        assert_eq!(problem(own, &used("testcelery-api", Some("crates/api"))), None);
+        let facade = || used("testcelery", Some("crates/setup"));
+        assert_eq!(problem(own, &Used { dev: true, ..facade() }), None, "its tests run as those of its users");
+        for wrong in [facade(), used("testcelery-client", Some("crates/client")), used("fred", None)] {
+            assert!(problem(own, &wrong).is_some(), "{}", wrong.name);
+        }
+        assert!(problem(Layer::Facade, &used("custom_vendor", Some("examples/custom_vendor"))).is_some());
     }
 
     #[test]
