@@ -29,7 +29,6 @@ fn stack() -> SetupBuilder {
     Setup::builder().broker(Redis::default()).backend(Redis::default()).worker(
         Worker::default()
             .concurrency(1)
-            .queue("orders")
             .tasks(PyModule::source("surroundings", SURROUNDINGS)),
     )
 }

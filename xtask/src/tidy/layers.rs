@@ -151,7 +151,11 @@ mod tests {
         let own = Layer::of("examples/custom_vendor");
         assert_eq!(problem(own, &used("testcelery-api", Some("crates/api"))), None);
         let facade = || used("testcelery", Some("crates/setup"));
-        assert_eq!(problem(own, &Used { dev: true, ..facade() }), None, "its tests run as those of its users");
+        assert_eq!(
+            problem(own, &Used { dev: true, ..facade() }),
+            None,
+            "its tests run as those of its users"
+        );
         for wrong in [facade(), used("testcelery-client", Some("crates/client")), used("fred", None)] {
             assert!(problem(own, &wrong).is_some(), "{}", wrong.name);
         }

@@ -27,9 +27,6 @@ const LONGEST_QUEUE: usize = 255;
 /// What is wrong with a worker, and what to do.
 pub(crate) fn check(answers: &Answers) -> Result<(), String> {
     requirements::check(answers)?;
-    if answers.queues.is_empty() {
-        return Err("has no queues; name at least one with `.queue(..)`".to_owned());
-    }
     answers.queues.iter().try_for_each(|queue| check_queue(queue))?;
     one_of("log level", &answers.log_level, LOG_LEVELS)?;
     if let Some(pool) = &answers.pool {
@@ -112,7 +109,6 @@ mod tests {
 
     #[test]
     fn queues() {
-        assert!(problem(&Worker::default().queues([""; 0])).contains("no queues"));
         for bad in ["", " ", "a,b", "a\nb", &"x".repeat(256)] {
             assert!(
                 problem(&Worker::default().queue(bad)).contains("cannot be the name of a queue"),

@@ -58,7 +58,8 @@ mod tests {
     use super::*;
 
     fn changed(change: impl FnOnce(&mut Vec<String>)) -> Result<(), String> {
-        let default = default(&Answers::default(), "w", "app");
+        let answers = Answers { queues: vec!["celery".to_owned()], ..Answers::default() };
+        let default = default(&answers, "w", "app");
         let mut command = default.clone();
         change(&mut command);
         check(&default, &command)

@@ -14,6 +14,7 @@ mod image;
 mod node;
 mod plan;
 mod process;
+mod queues;
 mod recipe;
 mod requirements;
 mod versions;

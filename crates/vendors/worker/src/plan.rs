@@ -7,7 +7,7 @@ use testcelery_api::{
 };
 use testcelery_codegen::{Config, InitialContent, READY_MARKER};
 
-use crate::{CeleryWorker, WorkerRecipe, answers::Answers, check, command, debugpy, image};
+use crate::{CeleryWorker, WorkerRecipe, answers::Answers, check, command, debugpy, image, queues};
 
 /// The folder that Python imports from when something is mounted there.
 pub const SOURCE_FOLDER: &str = "/src";
@@ -29,7 +29,12 @@ const NO_BACKEND: &str = "disabled://";
 /// What every recipe becomes.
 pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext) -> Result<WorkerPlan> {
     let problem = |problem| Error::component(&context.name, problem);
-    let answers = Answers::of(recipe);
+    let mut answers = Answers::of(recipe);
+    if answers.queues.is_empty() {
+        let of_setup = context.get::<Config>();
+        let configs: Vec<&Config> = [&answers.config].into_iter().chain(of_setup).collect();
+        answers.queues = queues::of_settings(&configs);
+    }
     check::check(&answers).map_err(problem)?;
     let content = recipe.content(content(&answers, context));
     let default = command::default(&answers, &context.name, content.command_app());

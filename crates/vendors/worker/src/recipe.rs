@@ -12,9 +12,6 @@ use crate::{DEFAULT_CELERY, Debugpy, Dockerfile, plan};
 /// What the component and its node are called.
 const KIND: &str = "celery";
 
-/// The queue that Celery's `task_default_queue` names, and that a worker consumes from unless it is told others.
-const DEFAULT_QUEUE: &str = "celery";
-
 /// A Celery worker, knob by knob: a worker of your own overrides those that differ.
 ///
 /// What it says is what runs, and what the running [`CeleryWorker`](crate::CeleryWorker) reports. Every method is asked once when the setup
@@ -62,9 +59,10 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
         "INFO".to_owned()
     }
 
-    /// The queues that it consumes from: `celery`.
+    /// The queues that it consumes from. None is what plain `celery worker` has: those of the setting `task_queues`, else that of
+    /// `task_default_queue`, else `celery`.
     fn queues(&self) -> Vec<String> {
-        vec![DEFAULT_QUEUE.to_owned()]
+        Vec::new()
     }
 
     /// The pool: `prefork`, `solo`, `threads`, `gevent`, `eventlet`, `processes` or `custom`. By default Celery's, which is `prefork`.

@@ -19,7 +19,7 @@ use crate::answers::Answers;
 /// |---|---|
 /// | [`celery`](Self::celery) | [`DEFAULT_CELERY`](crate::DEFAULT_CELERY) |
 /// | [`python`](Self::python) | [`DEFAULT_PYTHON`](crate::DEFAULT_PYTHON) in an image, or the newest that an old Celery runs on; on an engine without images any that it runs on |
-/// | [`queue`](Self::queue) | `celery` |
+/// | [`queue`](Self::queue) | those of the settings `task_queues` or `task_default_queue`, else `celery` |
 /// | [`log_level`](Self::log_level) | `INFO` |
 /// | [`pool`](Self::pool), [`concurrency`](Self::concurrency) | Celery's: `prefork`, one process per CPU |
 /// | [`mingle`](Self::mingle) | off; Celery's own default is on |
@@ -40,8 +40,6 @@ use crate::answers::Answers;
 #[derive(Debug, Clone, Default)]
 pub struct Worker {
     answers: Answers,
-    /// Whether queues were named: the first one replaces the default.
-    own_queues: bool,
     modules: Vec<(String, PyModule)>,
     software: Option<Software>,
 }
@@ -57,18 +55,13 @@ impl Worker {
     /// Consumes from a queue, besides those that were named before. The first one replaces the default.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        if !self.own_queues {
-            self.answers.queues.clear();
-        }
-        self.own_queues = true;
         self.answers.queues.push(queue.into());
         self
     }
 
-    /// Consumes from these queues and no others.
+    /// Consumes from these queues and no others; none of them is the default again.
     #[must_use]
     pub fn queues<S: Into<String>>(mut self, queues: impl IntoIterator<Item = S>) -> Self {
-        self.own_queues = true;
         self.answers.queues = queues.into_iter().map(Into::into).collect();
         self
     }
