@@ -89,7 +89,7 @@ async fn planned_containers_can_be_changed() -> anyhow::Result<()> {
     let setup = builder.start().await?;
     let seen = setup.workers()[0].container().download("/data/host/word").await?;
     assert_eq!(seen.text("/data/host/word"), Some("from the host"));
-    let seen: Value = setup.app().task("surroundings").queue("orders").send().await?.get().await?;
+    let seen: Value = setup.app().task("surroundings").send().await?.get().await?;
     assert_eq!(seen["token"], "s3cret");
     setup.down().await?;
     Ok(())

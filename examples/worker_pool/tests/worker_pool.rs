@@ -31,8 +31,7 @@ fn gevent() -> SetupBuilder {
 }
 
 fn eventlet() -> SetupBuilder {
-    // Celery's own extra installs nothing for Python 3.10 and newer.
-    stack(side_by_side("eventlet").requirement("eventlet==0.41.3"))
+    stack(side_by_side("eventlet"))
 }
 
 #[testcelery::test(setup = prefork)]

@@ -36,12 +36,14 @@ const PINS: &[(Minor, &[&str])] = &[
 pub(crate) fn render(answers: &Answers) -> String {
     let mut extras: BTreeSet<&str> = EXTRAS.iter().copied().collect();
     extras.extend(answers.extras.iter().map(String::as_str));
-    extras.extend(answers.pool.as_deref().filter(|pool| ["gevent", "eventlet"].contains(pool)));
+    extras.extend(answers.pool.as_deref().filter(|pool| *pool == "gevent"));
     let extras: Vec<&str> = extras.into_iter().collect();
 
     let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
     let pins = PINS.iter().find(|(known, _)| minor(&answers.version) == Some(*known));
     lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
+    // Celery's extra of that name installs nothing for Python 3.10 and newer.
+    lines.extend(answers.pool.as_deref().filter(|pool| *pool == "eventlet").map(str::to_owned));
     lines.extend(answers.debugpy.map(|_| debugpy::NAME.to_owned()));
     lines.extend(answers.requirements.iter().cloned());
     lines.join("\n") + "\n"
@@ -102,6 +104,12 @@ mod tests {
             rendered(&worker.debugpy(Debugpy::default())),
             "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\ndebugpy\npydantic==2.11.7\n"
         );
+    }
+
+    #[test]
+    fn eventlet_is_installed_by_its_own_name() {
+        let text = rendered(&Worker::default().pool("eventlet"));
+        assert_eq!(text, "celery[pymemcache,redis]==5.7.0\nkombu==5.7.0\neventlet\n");
     }
 
     #[test]
