@@ -45,7 +45,8 @@ const PREDEFINED: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "no_prox
 /// | `PIP_INDEX_URL` | this machine's, where it has one |
 /// | others of pytest-celery's | its defaults, where the Dockerfile has none |
 ///
-/// The image needs a `python` on its path with `celery` in it. The worker's content comes to `/app`, whatever the working folder is.
+/// The image needs a `python` on its path with `celery` in it. The worker's content comes to `/app`, whatever the working folder is. An
+/// `ENTRYPOINT` has to run the command that it gets.
 ///
 /// ```
 /// use testcelery_worker::{Dockerfile, Worker};
