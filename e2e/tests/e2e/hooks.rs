@@ -26,11 +26,10 @@ def surroundings():
 "#;
 
 fn stack() -> SetupBuilder {
-    Setup::builder().broker(Redis::default()).backend(Redis::default()).worker(
-        Worker::default()
-            .concurrency(1)
-            .tasks(PyModule::source("surroundings", SURROUNDINGS)),
-    )
+    Setup::builder()
+        .broker(Redis::default())
+        .backend(Redis::default())
+        .worker(Worker::default().concurrency(1).tasks(PyModule::source("surroundings", SURROUNDINGS)))
 }
 
 /// The settings say where a call goes that names no queue, and both sides have the app's new name.
