@@ -7,13 +7,20 @@ mod hooks;
 mod shared;
 mod workers;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use fake::{Calls, FakeBroker, FakeEngine, FakeTransport, FakeWorker, Fault};
-use testcelery::{api::Capability, prelude::*, runner::Need};
+use testcelery::{
+    api::{Capability, DEFAULT_READY_TIMEOUT},
+    prelude::*,
+    runner::Need,
+};
 
 fn stack(fault: Fault) -> (SetupBuilder, Calls) {
     let calls = Calls::default();
@@ -88,6 +95,16 @@ async fn a_broker_that_ends_takes_the_rest_with_it() {
     assert!(error.contains("container `broker` ended too early"), "{error}");
     assert!(!calls.all().contains(&"go worker".to_owned()));
     assert_eq!(calls.all().last().unwrap(), "remove network");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_hangs_has_its_ready_timeout_once() {
+    let (builder, _) = stack(Fault::Silent("broker"));
+    let begin = tokio::time::Instant::now();
+    let error = refused(builder).await;
+    assert!(error.contains("container `broker`") && error.contains("ready"), "{error}");
+    let over = begin.elapsed().checked_sub(DEFAULT_READY_TIMEOUT).unwrap();
+    assert!(over < Duration::from_secs(1), "{over:?} more than it has");
 }
 
 #[tokio::test]

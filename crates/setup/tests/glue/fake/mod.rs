@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     Software,
     /// This container ends as soon as it is started.
     Exits(&'static str),
+    /// This container runs, and logs nothing.
+    Silent(&'static str),
     /// This container cannot be removed.
     Stays(&'static str),
 }
@@ -163,10 +165,11 @@ impl Container for FakeContainer {
 
     async fn start(&self) -> Result<()> {
         self.did("start");
+        let is_silent = matches!(self.fault, Fault::Silent(name) if name == self.spec.name);
         if matches!(self.fault, Fault::Exits(name) if name == self.spec.name) {
             self.logs.push(Stream::Stderr, b"ImportError: as told\n");
             self.logs.end_run(ExitStatus::Code(2));
-        } else if self.spec.go.is_none() {
+        } else if !is_silent && self.spec.go.is_none() {
             // A server takes a moment, in which everything else that can start has to.
             let (logs, calls, name) = (self.logs.clone(), self.calls.clone(), self.spec.name.clone());
             tokio::spawn(async move {
