@@ -40,9 +40,9 @@ pub use testcelery_client::{App, AsyncResult, State, TaskError};
 pub use testcelery_codegen as codegen;
 pub use testcelery_codegen::{Config, Crontab, Exchange, InitialContent, PyModule, PyValue, Queue};
 pub use testcelery_macros::test;
-pub use testcelery_memcached::Memcached;
-pub use testcelery_rabbitmq::RabbitMq;
-pub use testcelery_redis::Redis;
+pub use testcelery_memcached::{Memcached, MemcachedNode};
+pub use testcelery_rabbitmq::{RabbitMq, RabbitMqNode};
+pub use testcelery_redis::{Redis, RedisNode};
 pub use testcelery_worker::{Debugpy, Dockerfile, Process, Processes, Worker, WorkerExt, WorkerRecipe};
 pub use worker::{AsComponent, AsRecipe, IntoWorker};
 

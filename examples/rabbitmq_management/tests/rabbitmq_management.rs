@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, de::DeserializeOwned};
-use testcelery::prelude::*;
-use testcelery_rabbitmq::RabbitMqNode;
+use testcelery::{RabbitMqNode, prelude::*};
 
 fn broker() -> SetupBuilder {
     Setup::builder().broker(RabbitMq::default().management()).without_workers()

@@ -51,9 +51,12 @@ pub(crate) fn write(translation: &Translation, trees: &[&FileTree]) -> io::Resul
     for (path, file) in trees.iter().flat_map(|tree| tree.iter()) {
         put(&translation.path(path), &file.content, file.mode)?;
     }
-    for (path, file) in trees.iter().filter(|tree| tree.is_settings()).flat_map(|tree| tree.iter()) {
-        if let Ok(text) = std::str::from_utf8(&file.content) {
-            put(&translation.path(path), translation.text(text).as_bytes(), file.mode)?;
+    for (place, tree) in trees.iter().enumerate().filter(|(_, tree)| tree.is_settings()) {
+        let is_last = |path: &str| trees[place + 1..].iter().all(|later| later.get(path).is_none());
+        for (path, file) in tree.iter().filter(|(path, _)| is_last(path)) {
+            if let Ok(text) = std::str::from_utf8(&file.content) {
+                put(&translation.path(path), translation.text(text).as_bytes(), file.mode)?;
+            }
         }
     }
     Ok(())
