@@ -25,6 +25,8 @@ pub(crate) struct Assembly {
     merge: Merge,
     /// Modules whose imports have not been followed yet.
     todo: Vec<String>,
+    /// What stands at the top in place of ours: `app` or `utils`, and the packages of such names.
+    handed_over: Vec<Role>,
 }
 
 /// A module that is part of the content.
@@ -61,6 +63,7 @@ impl Assembly {
             modules: BTreeMap::new(),
             merge: Merge::default(),
             todo: Vec::new(),
+            handed_over: Vec::new(),
         }
     }
 
@@ -68,8 +71,9 @@ impl Assembly {
     pub(crate) fn add(&mut self, module: &PyModule, role: Role) -> Result<Added, Error> {
         let loaded = load::load(module, &self.folder)?;
         let is_installed = loaded.modules.is_empty();
+        self.handed_over.push(role);
         if let Some(first) = loaded.modules.first() {
-            name::check_free(&first.file.origin(), &loaded.name, role)?;
+            self.check_free(&first.file.origin(), &loaded.name)?;
         }
         let finder = loaded.finder.map(|finder| {
             self.finders.push(finder);
@@ -97,6 +101,12 @@ impl Assembly {
             }
         }
         Ok(())
+    }
+
+    /// Adds a module that a setting names, where it is on the disk.
+    pub(crate) fn add_named(&mut self, name: &str) -> Result<(), Error> {
+        let first = (!self.finders.is_empty()).then_some(0);
+        self.want("", first, name).map(drop)
     }
 
     /// The modules to import for what was added, in order.
@@ -172,8 +182,28 @@ impl Assembly {
         }
     }
 
+    /// Whether a name may be taken, now that the user's own app and helpers are in place of ours.
+    fn check_free(&self, module: &str, name: &str) -> Result<(), Error> {
+        let mut result = name::check_free(module, name, Role::Any);
+        for role in &self.handed_over {
+            result = result.or_else(|_| name::check_free(module, name, *role));
+        }
+        result
+    }
+
     fn find(&mut self, finder: Option<usize>, name: &str) -> Option<Found> {
         self.finders.get_mut(finder?)?.find(name)
+    }
+
+    /// Where a module is: for the importing one, else for any other, whose imports may start elsewhere.
+    fn find_anywhere(&mut self, finder: Option<usize>, name: &str) -> (Option<Found>, Option<usize>) {
+        let is_file = |found: &Option<Found>| matches!(found, Some(Found::Package(_) | Found::Module(_)));
+        let own = self.find(finder, name);
+        if is_file(&own) || finder.is_none() {
+            return (own, finder);
+        }
+        let others = (0..self.finders.len()).map(|other| (self.find(Some(other), name), Some(other)));
+        others.into_iter().find(|(found, _)| is_file(found)).unwrap_or((own, finder))
     }
 
     fn read(&mut self, name: &str, path: &Path, finder: Option<usize>) -> Result<(), Error> {
@@ -182,12 +212,15 @@ impl Assembly {
         }
         let shown = path.strip_prefix(&self.folder).unwrap_or(path);
         let module = Module::read(name.to_owned(), path, shown)?;
-        name::check_free(&module.file.origin(), name, Role::Any)?;
+        self.check_free(&module.file.origin(), name)?;
         self.insert(module, finder)
     }
 
     fn follow(&mut self, importer: &str, import: &Import) -> Result<(), Error> {
         let Some(base) = self.absolute(importer, import) else {
+            if import.is_optional {
+                return Ok(());
+            }
             let problem = "it leads out of the topmost package".to_owned();
             return Err(self.error(importer, import, "", problem));
         };
@@ -197,8 +230,14 @@ impl Assembly {
         }
         let finder = self.modules.get(importer).and_then(|known| known.finder);
         let is_there = self.want(importer, finder, &base)?;
+        // Python imports what it is in, too.
+        for package in ancestors(&base).filter(|_| !is_there) {
+            self.want(importer, finder, package)?;
+        }
         // What is nobody's here may be installed in the worker.
-        let is_required = !import.is_optional && (import.level > 0 || self.is_ours(finder, top));
+        let is_ours = import.level > 0 || self.is_ours(finder, top);
+        // A module may make up what is in it, as `six` does.
+        let is_required = !import.is_optional && is_ours && !self.is_in_module(&base);
         if !is_there {
             if is_required {
                 let path = base.replace('.', "/");
@@ -240,7 +279,7 @@ impl Assembly {
 
     /// Makes a module part of the content that another one imports. Whether it is there.
     fn want(&mut self, importer: &str, finder: Option<usize>, name: &str) -> Result<bool, Error> {
-        let found = self.find(finder, name);
+        let (found, finder) = self.find_anywhere(finder, name);
         if let Some(Found::Package(path) | Found::Module(path)) = &found
             && !self.is_read(name, path)
         {
@@ -250,8 +289,21 @@ impl Assembly {
         if is_module && let Some(known) = self.modules.get_mut(importer) {
             known.uses.insert(name.to_owned());
         }
-        let init = format!("{}/__init__.py", name.replace('.', "/"));
+        let folder = name.replace('.', "/");
+        if found == Some(Found::Folder) && !parent_of(name).is_empty() {
+            // In a package of ours it is a package too, if it has nothing in it that is imported.
+            let is_ours = self.modules.contains_key(parent_of(name));
+            if is_ours {
+                self.merge.add(SourceFile::package(&folder))?;
+            }
+        }
+        let init = format!("{folder}/__init__.py");
         Ok(is_module || found == Some(Found::Folder) || self.merge.get(&init).is_some())
+    }
+
+    /// Whether a dotted name is in a module that is no package.
+    fn is_in_module(&self, name: &str) -> bool {
+        ancestors(name).any(|parent| self.modules.get(parent).is_some_and(|known| !known.is_package))
     }
 
     /// Whether a module is part of the content, from this very file.
@@ -288,4 +340,11 @@ impl Assembly {
             text: place.text.to_owned(),
         }
     }
+}
+
+/// The packages that a dotted name is in, the innermost first.
+fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| Some(parent_of(name)))
+        .skip(1)
+        .take_while(|name| !name.is_empty())
 }

@@ -109,17 +109,20 @@ impl Config {
     }
 }
 
-/// What is named after a secret is not shown.
+/// What is named after a secret is not shown, and neither is what a value holds, which may be one.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (key, value) in self.iter() {
             let name = key.to_lowercase();
-            if ["password", "secret", "credential"].iter().any(|word| name.contains(word)) {
-                map.entry(&key, &format_args!("**"));
-            } else {
-                map.entry(&key, value);
-            }
+            let is_secret = ["password", "secret", "credential"].iter().any(|word| name.contains(word));
+            match value {
+                PyValue::None | PyValue::Bool(_) | PyValue::Int(_) | PyValue::Float(_) if !is_secret => {
+                    map.entry(&key, value)
+                }
+                PyValue::Str(text) if !is_secret && !text.contains("://") => map.entry(&key, text),
+                _ => map.entry(&key, &format_args!("**")),
+            };
         }
         map.finish()
     }

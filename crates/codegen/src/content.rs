@@ -4,7 +4,10 @@ use std::path::Path;
 
 use include_dir::{Dir, File, include_dir};
 
-use crate::{Config, ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role};
+use crate::{
+    Config, ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role,
+    scan::MODULE_SETTINGS,
+};
 
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
 pub const DEFAULT_APP_NAME: &str = "celery_test_app";
@@ -118,6 +121,11 @@ impl InitialContent {
         self
     }
 
+    /// One of the settings so far, by its name.
+    pub fn setting(&self, key: &str) -> Option<&PyValue> {
+        self.config.get(key)
+    }
+
     /// What stands behind `celery -A` for this content: `app`, or the module of ours that finds an app of your own.
     pub fn command_app(&self) -> &'static str {
         if self.app.is_some() { "testcelery.entry" } else { "app" }
@@ -156,6 +164,9 @@ impl InitialContent {
         for (group, modules) in &self.groups {
             let modules = modules.iter().map(|module| assembly.add(module, Role::Any));
             added.push((group.as_str(), modules.collect::<Result<Vec<_>, _>>()?));
+        }
+        for name in MODULE_SETTINGS.into_iter().flat_map(|key| texts(self.config.get(key))) {
+            assembly.add_named(&name)?;
         }
         assembly.resolve()?;
         let mut groups = Vec::new();
@@ -253,6 +264,16 @@ fn sources<'a>(dir: &'a Dir<'a>) -> Vec<&'a File<'a>> {
     let mut files: Vec<&File<'_>> = dir.files().filter(is_source).collect();
     files.extend(dir.dirs().flat_map(sources));
     files
+}
+
+/// The texts in a list or tuple.
+fn texts(value: Option<&PyValue>) -> Vec<String> {
+    let items = match value {
+        Some(PyValue::List(items) | PyValue::Tuple(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let text = |item: &PyValue| if let PyValue::Str(text) = item { Some(text.clone()) } else { None };
+    items.iter().filter_map(text).collect()
 }
 
 /// The text of a file that is the same for every worker.

@@ -33,7 +33,8 @@ impl Finder {
         Self { root, renamed: None, found: HashMap::new() }
     }
 
-    /// The package of a dotted name is this folder. Its own `__init__.py` is not looked for.
+    /// The package of a dotted name is this folder. Its own `__init__.py` is not looked for. The empty name is the top: the folder goes
+    /// before where imports start from.
     pub(crate) fn renamed(mut self, package: String, folder: PathBuf) -> Self {
         self.renamed = Some((package, folder));
         self
@@ -62,6 +63,9 @@ impl Finder {
             return known.clone();
         }
         let found = match &self.renamed {
+            Some((package, folder)) if package.is_empty() => {
+                look(&path_of(folder, name)).or_else(|| look(&path_of(&self.root, name)))
+            }
             // The packages on the way to a name that was given are empty ones, whatever is on the disk.
             Some((package, _)) if is_in(package, name) => None,
             Some((package, folder)) if is_in(name, package) => {

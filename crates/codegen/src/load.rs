@@ -105,8 +105,6 @@ fn file(path: &Path, given: Option<&str>, folder: &Path, root: PathBuf) -> Resul
     let is_package = path.file_name().is_some_and(|file| file == "__init__.py");
     let package = if is_package { name.as_str() } else { parent_of(&name) };
     let finder = match (given, full.parent()) {
-        // At the top, where imports start from: only its own folder has its siblings.
-        (Some(_), Some(parent)) if package.is_empty() => Finder::new(parent.to_owned()),
         (Some(_), Some(parent)) => Finder::new(root).renamed(package.to_owned(), parent.to_owned()),
         _ => Finder::new(root),
     };

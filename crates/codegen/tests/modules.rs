@@ -235,6 +235,74 @@ fn names_that_are_taken_by_what_is_imported() {
 }
 
 #[test]
+fn an_app_in_a_package_called_app() {
+    let project = Project::new(&[
+        ("app/__init__.py", ""),
+        ("app/celery_app.py", "from celery import Celery\n\ncelery = Celery('x', include=['app.tasks'])\n"),
+        ("app/tasks.py", "from .celery_app import celery\n"),
+    ]);
+    let tree = InitialContent::default().app(project.file("app/celery_app.py")).generate().unwrap();
+    for path in ["app/__init__.py", "app/celery_app.py", "app/tasks.py"] {
+        assert!(tree.get(path).is_some(), "{path}");
+    }
+    assert_eq!(tree.get("app.py"), None);
+}
+
+#[test]
+fn modules_that_settings_name_come_along() {
+    let project = Project::new(&[
+        ("proj/__init__.py", ""),
+        ("proj/celery.py", "app = Celery('proj')\napp.config_from_object('proj.celeryconfig')\n"),
+        ("proj/celeryconfig.py", "imports = ['proj.jobs']\n"),
+        ("proj/jobs.py", ""),
+        ("proj/more.py", ""),
+    ]);
+    let content = InitialContent::default()
+        .app(project.file("proj/celery.py"))
+        .config("include", vec!["proj.more", "vendor.jobs"]);
+    let tree = content.generate().unwrap();
+    for path in ["proj/celeryconfig.py", "proj/jobs.py", "proj/more.py"] {
+        assert!(tree.get(path).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn what_python_would_do_without() {
+    let project = Project::new(&[
+        ("top.py", "try:\n    from .x import y\nexcept ImportError:\n    from x import y\n"),
+        ("x.py", "y = 1\n"),
+        ("proj/__init__.py", ""),
+        ("proj/user.py", "from proj.six.moves import urllib\nfrom . import data, __file__\n"),
+        ("proj/six.py", ""),
+        ("proj/data/table.csv", ""),
+    ]);
+    assert_eq!(paths(project.file("top.py")), ["top.py", "x.py"]);
+    assert_eq!(
+        paths(project.file("proj/user.py")),
+        ["proj/__init__.py", "proj/data/__init__.py", "proj/six.py", "proj/user.py"]
+    );
+}
+
+#[test]
+fn modules_see_each_other_wherever_their_imports_start() {
+    let project = Project::new(&[
+        ("src/shop/__init__.py", ""),
+        ("src/shop/tasks.py", ""),
+        ("src/shop/models.py", ""),
+        ("tests/tasks.py", "from shop import models\n"),
+        ("tests/myutils.py", "import beside\nfrom tests.more import f\n"),
+        ("tests/beside.py", ""),
+        ("tests/more.py", "f = 1\n"),
+    ]);
+    let shop = PyModule::file(project.path("src/shop/tasks.py")).root(project.path("src"));
+    let both = content(shop).module("modules", project.file("tests/tasks.py"));
+    assert!(both.generate().unwrap().get("shop/models.py").is_some());
+    let utils = InitialContent::default().utils(project.file("tests/myutils.py"));
+    let tree = utils.generate().unwrap();
+    assert!(tree.get("beside.py").is_some() && tree.get("tests/more.py").is_some());
+}
+
+#[test]
 fn large_files_are_mistakes() {
     let project = Project::new(&[("tasks.py", "from . import x\n"), ("big/__init__.py", "")]);
     project.write("tasks.py", &vec![b'#'; 10 * 1024 * 1024]);

@@ -19,11 +19,14 @@ class Context(dict):
         if name != "app":
             raise KeyError(name)
         from testcelery import settings
+        from testcelery.worker import complete
 
         if settings.APP_MODULE is None:
             from app import app
         else:
             from testcelery.entry import app
+        complete(app)
+        self[name] = app
         return app
 
 

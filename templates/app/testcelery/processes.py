@@ -62,11 +62,15 @@ def get_running_processes_info():
     for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
         folder = f"/proc/{pid}"
         stat, cmdline = read(f"{folder}/stat"), read(f"{folder}/cmdline")
-        if None in (stat, cmdline) or not belongs_here(read(f"{folder}/environ")):
+        if None in (stat, cmdline):
             continue
         # The name stands in brackets and may have any character in it.
         name, _, rest = stat.decode(errors="replace").partition("(")[2].rpartition(") ")
         fields = rest.split()
+        # What has ended and was not waited for has no environment any more; it belongs to its parent.
+        owner_pid = fields[1] if fields[0] == "Z" else pid
+        if not belongs_here(read(f"/proc/{owner_pid}/environ")):
+            continue
         create_time = booted + int(fields[19]) / TICKS
         used = (int(fields[11]) + int(fields[12])) / TICKS
         try:

@@ -2,20 +2,24 @@
 
 import json
 import os
+import re
 from importlib import import_module
 
 from celery import _state
-from celery.app.utils import filter_hidden_settings
+from celery.app.utils import HIDDEN_SETTINGS
 from celery.signals import celeryd_init, worker_ready
-from kombu.utils.url import maybe_sanitize_url
 
 from testcelery import settings
 
+# What stands between the user's name and the host of a URL, wherever in a text.
+URL_PASSWORD = re.compile(r"://([^\s/:@]*):[^\s@]*@")
+
 
 def prepare(app):
-    """Makes an app ready for the test, whoever has built it, and returns it."""
+    """Makes an app ready for the test, whoever has built it."""
     # All of its modules are imported with this app as the current one, whatever other apps they make.
     app.set_default()
+    app.set_current()
     broker = os.environ.get("CELERY_BROKER_URL")
     app.conf.update(
         settings.CONFIG,
@@ -29,10 +33,21 @@ def prepare(app):
         for module in group:
             import_module(module)
     app.set_current()
-    adopt_tasks(app)
-    celeryd_init.connect(print_changes, weak=False)
+    # By then the worker has imported what the app's own settings name, too.
+    celeryd_init.connect(when_initialized, weak=False)
     worker_ready.connect(when_ready, weak=False)
-    return app
+
+
+def when_initialized(instance, conf, **_):
+    """Behind the imports of the worker, before its pool starts."""
+    adopt_tasks(instance.app)
+    print_changes(conf)
+
+
+def complete(app):
+    """Does to an app what a worker does before it starts, for code that runs beside the worker."""
+    app.loader.import_default_modules()
+    adopt_tasks(app)
 
 
 def adopt_tasks(app):
@@ -41,7 +56,7 @@ def adopt_tasks(app):
     Celery shares tasks between apps by itself, but for those with ``shared=False`` and those of ``register_task``.
     """
     for other in list(_state._get_active_apps()):
-        if other is app:
+        if other is app or not (other.finalized or other.autofinalize):
             continue
         for name, task in list(other.tasks.items()):
             if name not in app.tasks:
@@ -51,22 +66,24 @@ def adopt_tasks(app):
                 app.tasks.register(task)
 
 
-def print_changes(conf, **_):
+def print_changes(conf):
     """Says what the worker was told, without what may be secret."""
     if settings.CONFIG:
-        changes = filter_hidden_settings({key: conf[key] for key in settings.CONFIG})
-        print("Changed worker configuration:", json.dumps(plain(changes), indent=4), flush=True)
+        changes = {key: plain(key, conf[key]) for key in settings.CONFIG}
+        print("Changed worker configuration:", json.dumps(changes, indent=4), flush=True)
 
 
-def plain(value):
-    """The value as JSON has it: other types as Python shows them, URLs without passwords."""
+def plain(key, value):
+    """A value as JSON has it: other types as Python shows them, no passwords at any depth."""
+    if isinstance(key, str) and HIDDEN_SETTINGS.search(key):
+        return "********"
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(name): plain(name, item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, str):
-        return maybe_sanitize_url(value)
-    return value if isinstance(value, (bool, int, float, type(None))) else repr(value)
+        return [plain(None, item) for item in value]
+    if isinstance(value, (bool, int, float, type(None))):
+        return value
+    return URL_PASSWORD.sub(r"://\1:**@", value if isinstance(value, str) else repr(value))
 
 
 def when_ready(sender, **_):
@@ -76,12 +93,13 @@ def when_ready(sender, **_):
     that is sent at once would get lost.
     """
     hub = getattr(sender, "hub", None)
+    queues = ",".join(sender.app.amqp.queues.consume_from)
     if hub is None:
-        announce(sender.hostname)
+        announce(sender.hostname, queues)
     else:
-        hub.call_soon(announce, sender.hostname)
+        hub.call_soon(announce, sender.hostname, queues)
 
 
-def announce(hostname):
+def announce(hostname, queues):
     """Writes the line that the test waits for: past the log level, and past Celery's capture of standard output."""
-    os.write(1, f"testcelery: worker ready {hostname}\n".encode())
+    os.write(1, f"testcelery: worker ready {hostname} {queues}\n".encode())

@@ -1,6 +1,7 @@
 //! What a module imports.
 
-use ruff_python_ast::{self as ast, ExceptHandler, Expr};
+use ruff_python_ast::{self as ast, CmpOp, ExceptHandler, Expr};
+use ruff_text_size::Ranged as _;
 
 use super::{dotted, literal};
 
@@ -17,6 +18,13 @@ pub(crate) struct Import {
     pub(crate) is_optional: bool,
     /// Where in the text it stands, in bytes.
     pub(crate) offset: usize,
+}
+
+impl Import {
+    /// A module that is named by a text, which may be something else.
+    pub(crate) fn by_name(module: String, offset: usize) -> Self {
+        Self { level: 0, module, wanted: Wanted::Module, is_optional: true, offset }
+    }
 }
 
 /// What is wanted of an imported module.
@@ -57,20 +65,14 @@ pub(super) fn of_import_from(import: &ast::StmtImportFrom, is_optional: bool) ->
     }
 }
 
+/// The settings that name modules.
+pub(crate) const MODULE_SETTINGS: [&str; 2] = ["imports", "include"];
+
 /// Modules that a call names by their literal names: `Celery(include=[..])` and `imports`, `autodiscover_tasks([..])`,
-/// `import_module("..")`. What is not found may be installed, or not be meant at all.
+/// `config_from_object("..")`, `import_module("..")`. What is not found may be installed, or not be meant at all.
 pub(super) fn by_name(call: &ast::ExprCall) -> Vec<Import> {
     let offset = call.range_start.to_usize();
-    let import =
-        |module: String| Import { level: 0, module, wanted: Wanted::Module, is_optional: true, offset };
-    let list = |expr: Option<&Expr>| -> Vec<String> {
-        let items = match expr {
-            Some(Expr::List(list)) => list.elts.iter(),
-            Some(Expr::Tuple(tuple)) => tuple.elts.iter(),
-            _ => return Vec::new(),
-        };
-        items.filter_map(literal).map(str::to_owned).collect()
-    };
+    let import = |module| Import::by_name(module, offset);
     let arguments = &call.arguments;
     let called = match call.func.as_ref() {
         Expr::Attribute(attribute) => attribute.attr.as_str(),
@@ -84,18 +86,56 @@ pub(super) fn by_name(call: &ast::ExprCall) -> Vec<Import> {
         }
         "autodiscover_tasks" => {
             let related = arguments.find_argument_value("related_name", 1);
+            let is_none = related.is_some_and(Expr::is_none_literal_expr);
             let related = related.map_or(Some("tasks"), literal);
             let packages = list(arguments.find_argument_value("packages", 0));
-            let modules = packages.into_iter().filter_map(|package| Some(format!("{package}.{}", related?)));
+            let modules = packages.into_iter().filter_map(|package| match related {
+                Some(related) => Some(format!("{package}.{related}")),
+                None => is_none.then_some(package),
+            });
             modules.map(import).collect()
         }
+        "config_from_object" => {
+            let name = arguments.find_argument_value("obj", 0).and_then(literal).unwrap_or_default();
+            let module = name.split(':').next().unwrap_or_default();
+            // The last part may be an object in the module.
+            let parent = module.rsplit_once('.').map(|(parent, _)| parent);
+            [Some(module), parent]
+                .into_iter()
+                .flatten()
+                .filter(|name| is_absolute(name))
+                .map(str::to_owned)
+                .map(import)
+                .collect()
+        }
         _ => {
-            let listed = ["include", "imports"]
+            let listed = MODULE_SETTINGS
                 .into_iter()
                 .flat_map(|keyword| list(arguments.find_keyword(keyword).map(|keyword| &keyword.value)));
             listed.filter(|name| is_absolute(name)).map(import).collect()
         }
     }
+}
+
+/// `app.conf.imports = [..]`, and `imports = (..)` in a module of settings.
+pub(super) fn by_setting(target: &Expr, value: &Expr) -> Vec<Import> {
+    let name = dotted(target).unwrap_or_default();
+    if !name.rsplit('.').next().is_some_and(|name| MODULE_SETTINGS.contains(&name)) {
+        return Vec::new();
+    }
+    let offset = value.range().start().to_usize();
+    let names = list(Some(value)).into_iter().filter(|name| is_absolute(name));
+    names.map(|name| Import::by_name(name, offset)).collect()
+}
+
+/// The texts in a literal list or tuple.
+fn list(expr: Option<&Expr>) -> Vec<String> {
+    let items = match expr {
+        Some(Expr::List(list)) => list.elts.iter(),
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter(),
+        _ => return Vec::new(),
+    };
+    items.filter_map(literal).map(str::to_owned).collect()
 }
 
 fn is_absolute(name: &str) -> bool {
@@ -105,7 +145,9 @@ fn is_absolute(name: &str) -> bool {
 /// Whether a block is not run when the module is imported: it is for type checkers, or for scripts.
 pub(super) fn is_left_out(test: &Expr) -> bool {
     if let Expr::Compare(compare) = test {
-        return dotted(&compare.left).as_deref() == Some("__name__");
+        let is_main = compare.comparators.first().and_then(literal) == Some("__main__");
+        let is_equal = *compare.ops == [CmpOp::Eq];
+        return is_equal && is_main && dotted(&compare.left).as_deref() == Some("__name__");
     }
     dotted(test).is_some_and(|name| name.rsplit('.').next() == Some("TYPE_CHECKING"))
 }
@@ -161,6 +203,7 @@ mod tests {
         assert_eq!(imports("try:\n    import a\nexcept ImportError:\n    import b"), ["a?", "b"]);
         assert_eq!(imports("try:\n    import a\nexcept (KeyError, x.ModuleNotFoundError): ..."), ["a?"]);
         assert_eq!(imports("try:\n    import a\nexcept KeyError: ..."), ["a"]);
+        assert_eq!(imports("try:\n    import a\nexcept ImportError: ...\nelse:\n    import b"), ["a?", "b?"]);
         assert_eq!(imports("with contextlib.suppress(ImportError):\n    import a"), ["a?"]);
     }
 
@@ -169,6 +212,7 @@ mod tests {
         assert_eq!(imports("if TYPE_CHECKING:\n    import a\nelse:\n    import b"), ["b"]);
         assert_eq!(imports("if typing.TYPE_CHECKING:\n    import a"), [""; 0]);
         assert_eq!(imports("if __name__ == '__main__':\n    import a"), [""; 0]);
+        assert_eq!(imports("if __name__ != '__main__':\n    import a"), ["a"]);
     }
 
     #[test]
@@ -177,7 +221,11 @@ mod tests {
         assert_eq!(imports("app.conf.update(imports=('a', 'b'))"), ["a?", "b?"]);
         assert_eq!(imports("app.autodiscover_tasks(['proj', 'shop'])"), ["proj.tasks?", "shop.tasks?"]);
         assert_eq!(imports("app.autodiscover_tasks(['proj'], related_name='jobs')"), ["proj.jobs?"]);
+        assert_eq!(imports("app.autodiscover_tasks(['proj'], related_name=None)"), ["proj?"]);
         assert_eq!(imports("app.autodiscover_tasks()"), [""; 0]);
+        assert_eq!(imports("app.config_from_object('proj.celeryconfig')"), ["proj.celeryconfig?", "proj?"]);
+        assert_eq!(imports("app.config_from_object('conf:settings', namespace='C')"), ["conf?"]);
+        assert_eq!(imports("app.conf.imports = ['a']\ninclude = ('b',)"), ["a?", "b?"]);
         assert_eq!(imports("importlib.import_module('a.b')\nimport_module('.c', 'd')"), ["a.b?"]);
     }
 }

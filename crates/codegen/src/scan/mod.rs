@@ -11,7 +11,7 @@ use ruff_python_ast::{
 };
 use ruff_python_parser::parse_module;
 
-pub(crate) use self::imports::{Import, Wanted};
+pub(crate) use self::imports::{Import, MODULE_SETTINGS, Wanted};
 pub(crate) use self::tasks::Tasks;
 use crate::{Error, source};
 
@@ -30,14 +30,15 @@ pub(crate) struct Scan {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     known: HashSet<String>,
-    /// It may have more than its source shows: star imports, `__getattr__`, `globals()`.
+    /// It may have more than its source shows: star imports, `__getattr__`, `globals()`, `sys.modules`.
     has_more: bool,
 }
 
 impl Names {
-    /// Whether a module may have a name.
+    /// Whether a module may have a name. Python itself gives it `__name__`, `__file__` and the like.
     pub(crate) fn may_have(&self, name: &str) -> bool {
-        self.has_more || self.known.contains(name)
+        let is_pythons = name.starts_with("__") && name.ends_with("__");
+        self.has_more || is_pythons || self.known.contains(name)
     }
 }
 
@@ -60,6 +61,8 @@ struct Scanner {
     names: Names,
     /// How many functions it is in: what is in one does not happen when the module is imported.
     functions: usize,
+    /// How many classes it is in.
+    classes: usize,
     /// How many blocks it is in that catch a failed import.
     caught: usize,
 }
@@ -67,13 +70,13 @@ struct Scanner {
 impl Scanner {
     fn bind(&mut self, name: &str) {
         if self.functions == 0 {
+            self.names.has_more |= name == "__getattr__";
             self.names.known.insert(name.to_owned());
         }
     }
 
     fn function(&mut self, function: &ast::StmtFunctionDef) {
         self.bind(&function.name);
-        self.names.has_more |= function.name.as_str() == "__getattr__";
         self.tasks.function(function, self.functions > 0);
         for decorator in &function.decorator_list {
             // Not the decorator itself: it is a call of a task's factory, which the function is registered by.
@@ -88,6 +91,14 @@ impl Scanner {
         self.functions -= 1;
     }
 
+    /// `target = value`, in whatever form.
+    fn assigned(&mut self, target: &Expr, value: &Expr) {
+        self.imports.extend(imports::by_setting(target, value));
+        if self.functions == 0 && self.classes == 0 {
+            self.tasks.assignment(target, value);
+        }
+    }
+
     /// A statement whose body is under a condition, or catches what fails in it.
     fn branches(&mut self, stmt: &Stmt) -> bool {
         match stmt {
@@ -98,9 +109,10 @@ impl Scanner {
             Stmt::Try(attempt) if imports::catches_import_errors(&attempt.handlers) => {
                 self.caught += 1;
                 self.visit_body(&attempt.body);
+                // It runs where nothing failed, so what it imports may be missing too.
+                self.visit_body(&attempt.orelse);
                 self.caught -= 1;
                 attempt.handlers.iter().for_each(|handler| self.visit_except_handler(handler));
-                self.visit_body(&attempt.orelse);
                 self.visit_body(&attempt.finalbody);
                 true
             }
@@ -143,12 +155,30 @@ impl<'a> Visitor<'a> for Scanner {
             Stmt::ClassDef(class) => {
                 self.bind(&class.name);
                 self.tasks.class(class);
+                self.classes += 1;
                 visitor::walk_stmt(self, stmt);
+                self.classes -= 1;
             }
             Stmt::Assign(assign) => {
-                if self.functions == 0 {
-                    self.tasks.assignment(assign);
+                for target in &assign.targets {
+                    self.assigned(target, &assign.value);
                 }
+                visitor::walk_stmt(self, stmt);
+            }
+            Stmt::AnnAssign(ast::StmtAnnAssign { target, value: Some(value), .. }) => {
+                self.assigned(target, value);
+                visitor::walk_stmt(self, stmt);
+            }
+            Stmt::AugAssign(change) => {
+                self.tasks.changed(&change.target);
+                visitor::walk_stmt(self, stmt);
+            }
+            Stmt::Global(global) => {
+                self.names.known.extend(global.names.iter().map(ToString::to_string));
+            }
+            Stmt::Match(_) => {
+                // Its patterns bind names, too.
+                self.names.has_more |= self.functions == 0;
                 visitor::walk_stmt(self, stmt);
             }
             _ if self.branches(stmt) => {}
@@ -160,7 +190,11 @@ impl<'a> Visitor<'a> for Scanner {
         match expr {
             Expr::Name(name) if matches!(name.ctx, ExprContext::Store) => self.bind(&name.id),
             Expr::Name(name) => {
-                self.names.has_more |= ["globals", "exec", "setattr", "vars"].contains(&name.id.as_str());
+                let reaches_all = ["globals", "locals", "exec", "setattr", "vars"];
+                self.names.has_more |= reaches_all.contains(&name.id.as_str());
+            }
+            Expr::Attribute(attribute) if attribute.attr.as_str() == "modules" => {
+                self.names.has_more |= dotted(expr).as_deref() == Some("sys.modules");
             }
             Expr::Call(call) => {
                 self.imports.extend(imports::by_name(call));
@@ -197,9 +231,9 @@ mod tests {
     #[test]
     fn names_that_a_module_has() {
         let text = "import a.b, c as d\nfrom e import f as g\nh: int = 1\n(i, [*j]) = k()\ndef l():\n    m = 1\n\
-                    class N: pass\nfor o in p: pass\nif (q := r): pass\n";
+                    class N: pass\nfor o in p: pass\nif (q := r): pass\ndef s():\n    global t\n    t = 1\n";
         let names = scan("x.py", "x", text).unwrap().names;
-        for name in ["a", "d", "g", "h", "i", "j", "l", "N", "o", "q"] {
+        for name in ["a", "d", "g", "h", "i", "j", "l", "N", "o", "q", "t", "__file__"] {
             assert!(names.may_have(name), "{name}");
         }
         for name in ["b", "c", "e", "f", "k", "m", "p", "r", "nothing"] {
@@ -209,7 +243,14 @@ mod tests {
 
     #[test]
     fn modules_that_may_have_any_name() {
-        for text in ["from a import *", "def __getattr__(name): ...", "globals()['x'] = 1"] {
+        for text in [
+            "from a import *",
+            "def __getattr__(name): ...",
+            "__getattr__, __dir__, __all__ = attach(__name__)",
+            "globals()['x'] = 1",
+            "import sys\nsys.modules[__name__] = x",
+            "match x:\n    case [y]: pass",
+        ] {
             assert!(scan("x.py", "x", text).unwrap().names.may_have("anything"), "{text}");
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use ruff_python_ast::{self as ast, Expr, Operator, Stmt};
 
 use super::{dotted, literal};
+use crate::name;
 
 /// The tasks of a module, as far as its source says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(super) struct Collector {
     module: String,
     /// What imported names stand for.
     imported: HashMap<String, String>,
+    /// Modules at the top that were imported whole.
+    libraries: BTreeSet<String>,
+    /// Names out of modules that are neither Python's nor Celery's.
+    foreign: BTreeSet<String>,
     /// Texts of the module's own constants.
     constants: HashMap<String, String>,
     /// Functions of the module.
@@ -60,19 +65,37 @@ impl Collector {
 
     /// `name` stands for what is `qualified` elsewhere.
     pub(super) fn import(&mut self, name: &str, qualified: &str) {
-        if qualified.split('.').next() == Some("celery") {
+        let top = qualified.split('.').next().unwrap_or_default();
+        if top == "celery" {
             self.imported.insert(name.to_owned(), qualified.to_owned());
-        } else if qualified.to_ascii_lowercase().contains("task") {
+            return;
+        }
+        if qualified == top {
+            self.libraries.insert(name.to_owned());
+        } else if !name::is_installed(top) {
+            self.foreign.insert(name.to_owned());
+        }
+        if qualified.to_ascii_lowercase().contains("task") {
             // Somebody else's module of tasks, or factory of tasks: it registers what it registers.
             self.tasks.has_more = true;
         }
     }
 
-    /// `NAME = "text"`.
-    pub(super) fn assignment(&mut self, assign: &ast::StmtAssign) {
-        if let ([Expr::Name(target)], Some(Name::Known(text))) = (&*assign.targets, self.text(&assign.value))
-        {
+    /// `NAME = "text"` and `job = app.task`, of the module itself.
+    pub(super) fn assignment(&mut self, target: &Expr, value: &Expr) {
+        let Expr::Name(target) = target else { return };
+        self.constants.remove(target.id.as_str());
+        if let Some(Name::Known(text)) = self.text(value) {
             self.constants.insert(target.id.to_string(), text);
+        } else if self.is_factory(value) {
+            self.imported.insert(target.id.to_string(), FACTORIES[0].to_owned());
+        }
+    }
+
+    /// `NAME += ..`: what it is then is not known.
+    pub(super) fn changed(&mut self, target: &Expr) {
+        if let Expr::Name(target) = target {
+            self.constants.remove(target.id.as_str());
         }
     }
 
@@ -89,21 +112,34 @@ impl Collector {
             if self.is_factory(factory) && !is_nested {
                 let name = arguments.and_then(|arguments| self.named(arguments));
                 self.register(name, &function.name);
-            } else if dotted(factory).is_some_and(|name| name.to_ascii_lowercase().contains("task")) {
+            } else if self.may_be_factory(factory) {
                 self.tasks.has_more = true;
             }
         }
     }
 
-    /// A class, which may become a task by `register_task`.
+    /// Whether a decorator may make tasks: by its name, or because somebody else's code has it.
+    fn may_be_factory(&self, expr: &Expr) -> bool {
+        let Some(name) = dotted(expr) else { return false };
+        let first = name.split('.').next().unwrap_or_default();
+        name.to_ascii_lowercase().contains("task") || self.foreign.contains(first)
+    }
+
+    /// A class, which may become a task by `register_task`. A name that a class of somebody else's may hand down is not known.
     pub(super) fn class(&mut self, class: &ast::StmtClassDef) {
-        let name = class.body.iter().find_map(|stmt| match stmt {
-            Stmt::Assign(assign) => match &*assign.targets {
-                [Expr::Name(target)] if target.id.as_str() == "name" => self.text(&assign.value),
-                _ => None,
-            },
+        let is_name = |target: &Expr| matches!(target, Expr::Name(name) if name.id.as_str() == "name");
+        let own = class.body.iter().find_map(|stmt| match stmt {
+            Stmt::Assign(assign) if assign.targets.iter().any(is_name) => Some(assign.value.as_ref()),
+            Stmt::AnnAssign(assign) if is_name(&assign.target) => assign.value.as_deref(),
             _ => None,
         });
+        let bases = class.arguments.iter().flat_map(|arguments| arguments.args.iter());
+        let inherited = bases.filter_map(dotted).find_map(|base| match self.classes.get(&base) {
+            Some(name) => name.clone(),
+            None if base.rsplit('.').next() == Some("Task") => None,
+            None => Some(Name::Unknown),
+        });
+        let name = own.map_or(inherited, |value| Some(self.text(value).unwrap_or(Name::Unknown)));
         self.classes.insert(class.name.to_string(), name);
     }
 
@@ -155,6 +191,13 @@ impl Collector {
 
     /// Whether it is what makes a task of a function: `shared_task`, or `task` of any app.
     fn is_factory(&self, expr: &Expr) -> bool {
+        if let Expr::Attribute(attribute) = expr
+            && attribute.attr.as_str() == "task"
+        {
+            // `module.task` of a library is not Celery's.
+            let owner = dotted(&attribute.value);
+            return !owner.is_some_and(|owner| self.libraries.contains(&owner));
+        }
         let Some(name) = dotted(expr) else { return false };
         let (first, rest) = name.split_once('.').map_or((name.as_str(), ""), |(first, rest)| (first, rest));
         let qualified = match self.imported.get(first) {
@@ -162,13 +205,18 @@ impl Collector {
             Some(module) => format!("{module}.{rest}"),
             None => name.clone(),
         };
-        FACTORIES.contains(&qualified.as_str()) || rest.rsplit('.').next() == Some("task")
+        FACTORIES.contains(&qualified.as_str())
     }
 
     /// The argument `name=`.
     fn named(&self, arguments: &ast::Arguments) -> Option<Name> {
         let value = &arguments.find_keyword("name")?.value;
-        if value.is_none_literal_expr() { None } else { Some(self.text(value).unwrap_or(Name::Unknown)) }
+        match self.text(value) {
+            // As Celery: no name at all.
+            Some(Name::Known(name)) if name.is_empty() => None,
+            _ if value.is_none_literal_expr() => None,
+            name => Some(name.unwrap_or(Name::Unknown)),
+        }
     }
 
     /// A text that is known without running anything.
@@ -233,6 +281,10 @@ mod tests {
     fn names_of_their_own() {
         assert_eq!(names("@app.task(name='pay')\ndef f(): ..."), ["pay"]);
         assert_eq!(names("P = 'shop'\n@app.task(name=P + '.pay')\ndef f(): ..."), ["shop.pay"]);
+        assert_eq!(names("@app.task(name='')\ndef f(): ..."), ["shop.jobs.f"]);
+        assert_eq!(names("N = 'x'\nclass C:\n    N = 'y'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
+        assert_eq!(names("N: Final = 'x'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
+        assert!(tasks("N = 'x'\nN += 'y'\n@app.task(name=N)\ndef f(): ...").has_more);
         let computed = tasks("@app.task(name=f'{P}.pay')\ndef f(): ...");
         assert!(computed.has_more && computed.names.is_empty());
     }
@@ -243,6 +295,14 @@ mod tests {
         assert_eq!(names("def f(): ...\nshared_task(f, name='x')"), ["x"]);
         assert_eq!(names("def f(): ...\nshared_task(name='x')(f)"), ["x"]);
         assert_eq!(names("class A(Task):\n    name = 'x'\napp.register_task(A())"), ["x"]);
+        assert_eq!(names("class A(Task):\n    name: str = 'x'\napp.register_task(A)"), ["x"]);
+        assert_eq!(
+            names("class A(Task):\n    name = 'x'\nclass B(A): ...\napp.register_task(B)"),
+            ["x"],
+            "as its base"
+        );
+        assert_eq!(names("job = app.task\n@job\ndef f(): ..."), ["shop.jobs.f"]);
+        assert_eq!(names("@get().task\ndef f(): ..."), ["shop.jobs.f"]);
         assert_eq!(names("class A(Task): ...\nA = app.register_task(A)"), ["shop.jobs.A"]);
     }
 
@@ -253,6 +313,10 @@ mod tests {
             "def make():\n    @shared_task\n    def f(): ...",
             "app.register_task(other.Task())",
             "@my_task\ndef f(): ...",
+            "from ourlib import job\n@job\ndef f(): ...",
+            "import invoke\n@invoke.task\ndef f(): ...",
+            "class A(Task):\n    name = make()\napp.register_task(A())",
+            "from base import Base\nclass A(Base): ...\napp.register_task(A())",
             "from vendor.tasks import *",
         ] {
             assert!(tasks(text).has_more, "{text}");
