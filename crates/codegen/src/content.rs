@@ -126,9 +126,14 @@ impl InitialContent {
         self.config.get(key)
     }
 
+    /// Whether an [`app`](Self::app) of your own takes the place of ours.
+    pub fn has_own_app(&self) -> bool {
+        self.app.is_some()
+    }
+
     /// What stands behind `celery -A` for this content: `app`, or the module of ours that finds an app of your own.
     pub fn command_app(&self) -> &'static str {
-        if self.app.is_some() { "testcelery.entry" } else { "app" }
+        if self.has_own_app() { "testcelery.entry" } else { "app" }
     }
 
     /// Reads and checks all modules and renders the files. The same content gives the same bytes.

@@ -32,6 +32,20 @@ async fn an_app_of_ones_own(setup: Setup) -> Result<()> {
     setup.ready().await
 }
 
+fn own_queue() -> SetupBuilder {
+    let text = "from celery import Celery\n\napp = object()\nshop = Celery('shop')\nshop.conf.task_default_queue = 'orders'\n";
+    one(Worker::default().app(PyModule::source("shop", text)))
+}
+
+/// What an app of one's own says of its queues is what runs and what the node reports, though only Python knows. Celery's rules lead to an `app`
+/// that is something else here, as in a module with a web app.
+#[testcelery::test(setup = own_queue)]
+async fn queues_of_an_app_of_ones_own(setup: Setup) -> Result<()> {
+    assert_eq!(setup.workers()[0].queues(), ["orders"]);
+    assert_eq!(setup.ping().await?, "pong");
+    Ok(())
+}
+
 fn foreign_tasks() -> SetupBuilder {
     let package = PyModule::package("tests/data/jobs").root("tests/data");
     one(Worker::default().tasks(package))

@@ -11,6 +11,7 @@ const POOLS: &[&str] = &["prefork", "solo", "threads", "gevent", "eventlet", "pr
 /// Arguments that have a method, because the node reports what was declared, and one that ends the container.
 const NOT_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["-Q", "--queues"], "use `.queue(..)`"),
+    (&["-X", "--exclude-queues"], "leave the queue out"),
     (&["-n", "--hostname"], "use `.named(..)`"),
     (&["-l", "--loglevel", "--log-level"], "use `.log_level(..)`"),
     (&["-P", "--pool"], "use `.pool(..)`"),
@@ -20,6 +21,17 @@ const NOT_ARGUMENTS: &[(&[&str], &str)] = &[
 
 /// Variables that the setup sets.
 const NOT_VARIABLES: &[&str] = &["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"];
+
+/// Variables that Celery takes for arguments (click's `auto_envvar_prefix`) which have a method.
+const ARGUMENT_VARIABLES: &[&str] = &[
+    "CELERY_WORKER_CONCURRENCY",
+    "CELERY_WORKER_DETACH",
+    "CELERY_WORKER_EXCLUDE_QUEUES",
+    "CELERY_WORKER_HOSTNAME",
+    "CELERY_WORKER_LOGLEVEL",
+    "CELERY_WORKER_POOL",
+    "CELERY_WORKER_QUEUES",
+];
 
 /// AMQP's short strings end at 255 bytes.
 const LONGEST_QUEUE: usize = 255;
@@ -83,6 +95,11 @@ fn check_variable(key: &str) -> Result<(), String> {
     if NOT_VARIABLES.contains(&key) {
         return Err(format!("the variable `{key}` is set by the setup, from its brokers and backends"));
     }
+    if ARGUMENT_VARIABLES.contains(&key) {
+        return Err(format!(
+            "the variable `{key}` would make a lie of what the worker says it is; use the method that sets it"
+        ));
+    }
     Ok(())
 }
 
@@ -129,11 +146,22 @@ mod tests {
 
     #[test]
     fn arguments_and_variables_that_would_make_a_lie() {
-        for arg in ["-Q", "-Qfast", "--queues=fast", "--queues", "-P", "-c4", "-n", "--loglevel=DEBUG", "-D"]
-        {
+        for arg in [
+            "-Q",
+            "-Qfast",
+            "--queues=fast",
+            "--queues",
+            "-P",
+            "-c4",
+            "-n",
+            "--loglevel=DEBUG",
+            "-D",
+            "-Xfast",
+        ] {
             assert!(problem(&Worker::default().arg(arg)).contains("would make a lie"), "{arg}");
         }
         assert!(problem(&Worker::default().env("CELERY_BROKER_URL", "x")).contains("set by the setup"));
+        assert!(problem(&Worker::default().env("CELERY_WORKER_POOL", "solo")).contains("use the method"));
         assert!(problem(&Worker::default().env("A=B", "x")).contains("name of a variable"));
     }
 }

@@ -17,7 +17,9 @@ pub(crate) fn default(answers: &Answers, name: &str, app: &str) -> Vec<String> {
     command.push(format!("--loglevel={}", answers.log_level));
     // Not `%h`: an engine without host names of its own has that of the machine.
     command.push(format!("--hostname={name}@{name}"));
-    command.push(format!("--queues={}", answers.queues.join(",")));
+    if !answers.queues.is_empty() {
+        command.push(format!("--queues={}", answers.queues.join(",")));
+    }
     command.extend(answers.concurrency.map(|concurrency| format!("--concurrency={concurrency}")));
     command.extend(answers.pool.as_ref().map(|pool| format!("--pool={pool}")));
     if !answers.mingle {

@@ -34,6 +34,9 @@ pub(crate) fn of(
                     .to_owned(),
             );
         }
+        (Some(_), _) if answers.python.is_some() => {
+            return Err("has an image, whose Python is what it is; leave `.python(..)` out".to_owned());
+        }
         (Some(image), None) => image.clone(),
         (None, Some(dockerfile)) => dockerfile.image(answers)?,
         (None, None) => Image::build(built_in(answers, &requirements)),

@@ -30,13 +30,11 @@ const NO_BACKEND: &str = "disabled://";
 pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext) -> Result<WorkerPlan> {
     let problem = |problem| Error::component(&context.name, problem);
     let mut answers = Answers::of(recipe);
+    let content = recipe.content(content(&answers, context));
     if answers.queues.is_empty() {
-        let of_setup = context.get::<Config>();
-        let configs: Vec<&Config> = [&answers.config].into_iter().chain(of_setup).collect();
-        answers.queues = queues::of_settings(&configs);
+        answers.queues = queues::of_content(&content);
     }
     check::check(&answers).map_err(problem)?;
-    let content = recipe.content(content(&answers, context));
     let default = command::default(&answers, &context.name, content.command_app());
     let command = recipe.command(default.clone());
     command::check(&default, &command).map_err(problem)?;
@@ -62,6 +60,7 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     if answers.debugpy.is_some() {
         spec = spec.announce(debugpy::PORT, debugpy::NAME);
     }
+    hidden(&spec, &answers.mounts).map_err(problem)?;
     spec.mounts = answers.mounts.into_iter().map(on_host).collect::<Result<_, _>>().map_err(problem)?;
     spec.memory_limit = answers.memory_limit;
     spec.waits = recipe.waits(vec![Wait::log(READY_MARKER)]);
@@ -69,10 +68,10 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     let hostname = format!("{}@{}", context.name, spec.hostname);
     let Answers { kind, version, log_level, queues, .. } = answers;
     Ok(WorkerPlan::new(spec, move |container| CeleryWorker {
+        queues: if queues.is_empty() { queues::of_log(container.logs()) } else { queues },
         container,
         kind,
         hostname,
-        queues,
         version,
         log_level,
     }))
@@ -134,6 +133,25 @@ fn files(content: &InitialContent, answers: &Answers, name: &str) -> Result<File
         (format!("{APP_FOLDER}/{path}"), File { content: bytes.to_owned(), mode })
     });
     Ok(owned(answers, files))
+}
+
+/// Refuses a package of the content that hides the same one below `/src`: Python looks into `/app` first, and does not look on.
+fn hidden(spec: &ContainerSpec, mounts: &[Mount]) -> Result<(), String> {
+    let source = mounts.iter().find_map(|mount| match mount {
+        Mount::Bind { source, target, .. } if target == SOURCE_FOLDER => Some(source),
+        _ => None,
+    });
+    let Some(source) = source else { return Ok(()) };
+    let paths = spec.files.iter().flat_map(|tree| tree.iter().map(|(path, _)| path));
+    let packages = paths.filter_map(|path| path.strip_prefix("/app/")?.split_once('/')).map(|(top, _)| top);
+    let mut hidden = packages.filter(|package| *package != "testcelery" && source.join(package).is_dir());
+    match hidden.next() {
+        None => Ok(()),
+        Some(package) => Err(format!(
+            "the package `{package}` comes along with its modules and would hide all of `{package}` in {SOURCE_FOLDER}; name what is there with \
+             `PyModule::installed(..)`"
+        )),
+    }
 }
 
 /// Files of whoever the worker runs as.

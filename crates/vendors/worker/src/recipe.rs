@@ -60,7 +60,7 @@ pub trait WorkerRecipe: Send + Sync + fmt::Debug + 'static {
     }
 
     /// The queues that it consumes from. None is what plain `celery worker` has: those of the setting `task_queues`, else that of
-    /// `task_default_queue`, else `celery`.
+    /// `task_default_queue`, else `celery`; with an app of its own whatever that app's settings say, which the running node reports.
     fn queues(&self) -> Vec<String> {
         Vec::new()
     }

@@ -41,12 +41,23 @@ pub(crate) fn render(answers: &Answers) -> String {
 
     let mut lines = vec![format!("celery[{}]=={}", extras.join(","), answers.version)];
     let pins = PINS.iter().find(|(known, _)| minor(&answers.version) == Some(*known));
-    lines.extend(pins.into_iter().flat_map(|(_, pins)| pins.iter().map(|pin| (*pin).to_owned())));
+    // Who names a package pins it, or not.
+    let is_named =
+        |pin: &str| answers.requirements.iter().any(|requirement| package(requirement) == package(pin));
+    let pins = pins.into_iter().flat_map(|(_, pins)| pins.iter()).filter(|pin| !is_named(pin));
+    lines.extend(pins.map(|pin| (*pin).to_owned()));
     // Celery's extra of that name installs nothing for Python 3.10 and newer.
     lines.extend(answers.pool.as_deref().filter(|pool| *pool == "eventlet").map(str::to_owned));
     lines.extend(answers.debugpy.map(|_| debugpy::NAME.to_owned()));
     lines.extend(answers.requirements.iter().cloned());
     lines.join("\n") + "\n"
+}
+
+/// The package that a requirement is of, as pip compares them (PEP 503).
+fn package(requirement: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = requirement.trim().chars().take_while(|c| is_name(*c)).collect();
+    name.to_ascii_lowercase().replace(['_', '.'], "-")
 }
 
 /// What is wrong with what pip is to install.
@@ -104,6 +115,12 @@ mod tests {
             rendered(&worker.debugpy(Debugpy::default())),
             "celery[gevent,msgpack,pymemcache,redis]==5.7.0\nkombu==5.7.0\ndebugpy\npydantic==2.11.7\n"
         );
+    }
+
+    #[test]
+    fn who_names_a_package_pins_it() {
+        let text = rendered(&Worker::default().requirement("Kombu[redis] == 5.6.2"));
+        assert_eq!(text, "celery[pymemcache,redis]==5.7.0\nKombu[redis] == 5.6.2\n");
     }
 
     #[test]

@@ -121,9 +121,9 @@ impl Dockerfile {
             return Err(format!("`{}` has no `ARG {name}`, which it is given", shown.display()));
         }
 
-        if answers.base.is_some() && !declares(BASE_IMAGE) {
+        if (answers.base.is_some() || answers.python.is_some()) && !declares(BASE_IMAGE) {
             return Err(format!(
-                "`{}` has no `ARG {BASE_IMAGE}`, and cannot start from the base that it is given",
+                "`{}` has no `ARG {BASE_IMAGE}`, and cannot start from the base or the Python that it is given",
                 shown.display()
             ));
         }

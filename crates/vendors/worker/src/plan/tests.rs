@@ -213,3 +213,14 @@ fn mistakes_name_the_worker() {
     let text = error(Worker::default().tasks(PyModule::file("tests/nowhere/tasks.py")));
     assert!(text.contains("`tests/nowhere/tasks.py`"), "{text}");
 }
+
+#[test]
+fn what_a_mount_would_hide() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("shop")).unwrap();
+    let tasks = |name: &str| PyModule::source(name, "@app.task\ndef f(): ...\n");
+    let plan = |name: &str| Worker::default().source(folder.path()).tasks(tasks(name)).plan(&context());
+    let error = plan("shop.tasks").unwrap_err().to_string();
+    assert!(error.contains("the package `shop`") && error.contains("PyModule::installed"), "{error}");
+    plan("other.tasks").unwrap();
+}
