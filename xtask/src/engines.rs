@@ -62,8 +62,13 @@ pub(crate) async fn chosen(wanted: Option<Wanted>) -> anyhow::Result<Vec<Used>> 
 
 /// Every engine that this machine has.
 pub(crate) async fn all() -> anyhow::Result<Vec<Used>> {
-    let docker =
-        docker().await.ok().map(|used| Used { why: "because its daemon answers".to_owned(), ..used });
+    let docker = match docker().await {
+        Ok(used) => Some(Used { why: "because its daemon answers".to_owned(), ..used }),
+        Err(error) => {
+            ui::line(format_args!("no test runs on Docker: {error:#}"));
+            None
+        }
+    };
     let local = Used { why: "because every machine has it".to_owned(), ..local()? };
     Ok(docker.into_iter().chain([local]).collect())
 }

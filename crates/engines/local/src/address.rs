@@ -45,7 +45,7 @@ pub(crate) struct Address {
     ip: Ipv4Addr,
     ports: BTreeMap<u16, u16>,
     spare: Vec<u16>,
-    _lock: Option<UnixDatagram>,
+    _locks: [Option<UnixDatagram>; 2],
 }
 
 impl Addresses {
@@ -70,15 +70,27 @@ impl Addresses {
         if self.single {
             return Address::on_the_only_one(ports, spare).map_err(failed("find free ports on", "127.0.0.1"));
         }
+        if u32::try_from(spare).is_ok_and(|spare| spare > SPARES) {
+            let problem = format!(
+                "it asks for {spare} ports of its own besides its standard ones, and there are {SPARES}"
+            );
+            return Err(Error::component("a container", problem));
+        }
         let mut busy = None;
         for _ in 0..ATTEMPTS {
             let number = self.next.fetch_add(1, Ordering::Relaxed) % ADDRESSES;
             let [_, _, high, low] = number.to_be_bytes();
             let ip = Ipv4Addr::new(NET, self.user, high, low.max(1));
-            let Some(lock) = lock(ip).map_err(failed("lock address", ip.to_string()))? else {
+            let Some(ip_lock) = lock(&ip.to_string()).map_err(failed("lock address", ip.to_string()))? else {
                 continue;
             };
             let first = FIRST_SPARE + number * SPARES;
+            let spare_lock = if spare > 0 { lock(&format!("spare-{first}")) } else { Ok(None) };
+            let spare_lock = spare_lock.map_err(failed("lock ports from", first.to_string()))?;
+            if spare > 0 && spare_lock.is_none() {
+                // Another user's: addresses are a user's own, these ports are not.
+                continue;
+            }
             let spare: Vec<u16> = (first..).take(spare).map_while(|port| u16::try_from(port).ok()).collect();
             let own =
                 ports.iter().find_map(|port| bind(IpAddr::V4(ip), *port).err().map(|error| (*port, error)));
@@ -87,7 +99,7 @@ impl Addresses {
             match own.or(anywhere) {
                 None => {
                     let ports = ports.iter().map(|port| (*port, *port)).collect();
-                    return Ok(Address { ip, ports, spare, _lock: Some(lock) });
+                    return Ok(Address { ip, ports, spare, _locks: [Some(ip_lock), spare_lock] });
                 }
                 Some((port, error)) => busy = Some((ip, port, error)),
             }
@@ -124,7 +136,7 @@ impl Address {
         let mut free = listeners.iter().map(|listener| listener.local_addr().map(|address| address.port()));
         let chosen: Vec<u16> = free.by_ref().take(ports.len()).collect::<io::Result<_>>()?;
         let spare = free.collect::<io::Result<_>>()?;
-        Ok(Self { ip, ports: ports.iter().copied().zip(chosen).collect(), spare, _lock: None })
+        Ok(Self { ip, ports: ports.iter().copied().zip(chosen).collect(), spare, _locks: [None, None] })
     }
 
     /// The address.
@@ -149,12 +161,12 @@ impl Address {
     }
 }
 
-/// Takes the lock of an address; `None` where somebody has it.
+/// Takes the lock of an address or of some ports; `None` where somebody has it.
 #[cfg(target_os = "linux")]
-fn lock(ip: Ipv4Addr) -> io::Result<Option<UnixDatagram>> {
+fn lock(what: &str) -> io::Result<Option<UnixDatagram>> {
     use std::os::{linux::net::SocketAddrExt as _, unix::net::SocketAddr};
 
-    let name = SocketAddr::from_abstract_name(format!("testcelery-{ip}"))?;
+    let name = SocketAddr::from_abstract_name(format!("testcelery-{what}"))?;
     match UnixDatagram::bind_addr(&name) {
         Ok(socket) => Ok(Some(socket)),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
@@ -164,7 +176,7 @@ fn lock(ip: Ipv4Addr) -> io::Result<Option<UnixDatagram>> {
 
 /// Nobody has more than one address there.
 #[cfg(not(target_os = "linux"))]
-fn lock(_: Ipv4Addr) -> io::Result<Option<UnixDatagram>> {
+fn lock(_: &str) -> io::Result<Option<UnixDatagram>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -208,10 +220,10 @@ mod tests {
     fn a_lock_is_free_again_when_it_is_dropped() {
         // An address that no other test has: 127 and the number of this process.
         let ip = Ipv4Addr::from(std::process::id() | 127 << 24);
-        let held = lock(ip).unwrap();
-        assert!(held.is_some() && lock(ip).unwrap().is_none());
+        let held = lock(&ip.to_string()).unwrap();
+        assert!(held.is_some() && lock(&ip.to_string()).unwrap().is_none());
         drop(held);
-        assert!(lock(ip).unwrap().is_some());
+        assert!(lock(&ip.to_string()).unwrap().is_some());
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Parts {
 
     /// Kills its processes and removes its folder. Blocks until that is done.
     fn remove(&self) -> io::Result<()> {
+        self.main.leave(true);
         self.main.retire();
         self.main.kill_all()?;
         remove_folder(&self.folder)
@@ -200,7 +201,11 @@ impl Container for LocalContainer {
         if self.parts.main.state() == ContainerState::Exited(ExitStatus::Gone) {
             return Ok(());
         }
-        self.blocking("remove", |parts| parts.main.kill_all()).await?;
+        self.blocking("remove", |parts| {
+            parts.main.leave(true);
+            parts.main.kill_all().inspect_err(|_| parts.main.leave(false))
+        })
+        .await?;
         self.ended().await;
         self.blocking("remove", |parts| {
             parts.main.retire();

@@ -184,10 +184,12 @@ fn create(
     let folder = run.folder.join(&id);
     let hosts = engine.hosts(&spec);
     let address = hosts.address_of(&spec)?;
-    let mut env = environment(&spec, software, installed, &id, &run.id, &folder);
+    let own = environment(&spec, installed, &id, &run.id, &folder);
+    let mut env: Vec<(String, String)> = software.env.iter().chain(&spec.env).cloned().collect();
     let spare = address.spare().iter().map(ToString::to_string);
     env.extend(software.port_variables.iter().cloned().zip(spare));
-    let translation = Translation { root: folder.join("root"), address, hosts };
+    let folders = own_folders(software).map(Into::into).collect();
+    let translation = Translation { root: folder.join("root"), own: folders, address, hosts };
     let logs = Logs::new(&spec.name);
     let main = Arc::new(Main::new(id.clone(), logs.clone(), folder.join(NOTE)));
     let command = spec.command.clone().unwrap_or_else(|| software.default_command());
@@ -205,22 +207,27 @@ fn create(
         for word in launch.command.iter_mut().chain(launch.env.iter_mut().map(|(_, value)| value)) {
             *word = translation.text(word);
         }
+        // What is ours is in the words of the host already.
+        launch.env.splice(0..0, own);
     }
     Ok(container)
 }
 
 fn lay_out(parts: &Parts, software: &Software) -> io::Result<()> {
     std::fs::create_dir_all(parts.folder.join("home"))?;
-    let folders = ["/tmp"].into_iter().chain(software.workdir.as_deref());
-    let folders: Vec<&str> = folders.chain(software.folders.iter().map(String::as_str)).collect();
+    let folders: Vec<&str> = own_folders(software).collect();
     let trees: Vec<&FileTree> = [&software.files].into_iter().chain(&parts.spec.files).collect();
     files::lay_out(&parts.translation, &folders, &parts.spec.mounts, &trees)
 }
 
-/// The whole environment: nothing of the test's own gets in, as with an image.
+/// The folders that a container has from its beginning.
+fn own_folders(software: &Software) -> impl Iterator<Item = &str> {
+    ["/tmp"].into_iter().chain(software.workdir.as_deref()).chain(software.folders.iter().map(String::as_str))
+}
+
+/// The environment of every container: nothing of the test's own gets in, as with an image.
 fn environment(
     spec: &ContainerSpec,
-    software: &Software,
     installed: &Installed,
     id: &str,
     run: &str,
@@ -246,7 +253,5 @@ fn environment(
     if !installed.libraries.is_empty() {
         env.push(("LD_LIBRARY_PATH".to_owned(), joined(&installed.libraries)));
     }
-    env.extend(software.env.iter().cloned());
-    env.extend(spec.env.iter().cloned());
     env
 }

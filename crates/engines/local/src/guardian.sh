@@ -10,7 +10,7 @@ marked() {
     grep -lsaxzF "TESTCELERY_OWNER=$1" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
     # Somebody else's shell may work there too, and has variables.
     ls -l /proc/[0-9]*/cwd 2>/dev/null | sed -n "s|.* /proc/\([0-9]*\)/cwd -> .*/$1/.*|\1|p" | while read -r pid; do
-        grep -qsazE '^[A-Za-z0-9_]+=' "/proc/$pid/environ" || echo "$pid"
+        [ -r "/proc/$pid/environ" ] && { grep -qsazE '^[A-Za-z0-9_]+=' "/proc/$pid/environ" || echo "$pid"; }
     done
 }
 
@@ -20,7 +20,8 @@ groups() {
         read -r pid start <"$note" || continue
         if [ -d /proc/self ]; then
             seen=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)
-            [ "$seen" = "$start" ] || continue
+            # A number is not given out again as long as there is a group of it, even when its process is gone.
+            [ -z "$seen" ] || [ "$seen" = "$start" ] || continue
         fi
         kill -s 0 -- "-$pid" && echo "-$pid"
     done 2>/dev/null
@@ -42,6 +43,7 @@ while [ "$nobody" -lt 2 ] && [ "$looks" -lt 100 ]; do
         [ "$nobody" -lt 2 ] && sleep 0.3
     fi
 done
-rm -rf -- "$2"
+# A program may have left folders in it that not even their owner may write to.
+rm -rf -- "$2" 2>/dev/null || { chmod -R u+rwX -- "$2"; rm -rf -- "$2"; }
 rmdir -- "${2%/*}" 2>/dev/null
 exit 0

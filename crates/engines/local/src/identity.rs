@@ -19,7 +19,8 @@ pub(crate) struct Process {
 impl Process {
     /// The process of that number now.
     pub(crate) fn of(pid: u32) -> Self {
-        Self { pid, start: start_time(pid).unwrap_or(0) }
+        // Also of one that has ended already and was not waited for.
+        Self { pid, start: Stat::of(pid).map_or(0, |stat| stat.start) }
     }
 
     /// Whether the number still is its own: it lives, or nobody has asked yet how it ended.

@@ -46,7 +46,9 @@ fn members(container: &str, main: Option<Process>) -> Vec<Process> {
 }
 
 fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
-    let group = main.filter(|main| main.has_number()).map(|main| main.pid);
+    // A number is not given out again as long as there is a group of it, even when its process is gone.
+    let is_its_own = |main: &Process| main.has_number() || Stat::of(main.pid).is_none();
+    let group = main.filter(is_its_own).map(|main| main.pid);
     // Whatever belongs to it was started after its main process.
     let since = main.map_or(0, |main| main.start);
     let rows = table(since).map(|(process, stat)| row(process, stat, container));

@@ -5,7 +5,10 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::PathBuf,
     process::{Child, Command, ExitStatus as ProcessStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -73,6 +76,8 @@ pub(crate) struct Main {
     phase: Mutex<Phase>,
     /// Told when all processes have ended.
     over: Condvar,
+    /// Its removal has begun: nothing starts any more.
+    is_leaving: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +110,14 @@ impl Phase {
 
 impl Main {
     pub(crate) fn new(id: String, logs: Logs, note: PathBuf) -> Self {
-        Self { id, logs, note, phase: Mutex::new(Phase::Created), over: Condvar::new() }
+        Self {
+            id,
+            logs,
+            note,
+            phase: Mutex::new(Phase::Created),
+            over: Condvar::new(),
+            is_leaving: AtomicBool::new(false),
+        }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -124,6 +136,9 @@ impl Main {
     /// Starts it, and follows it on threads that end with it. Starting what runs is no error.
     pub(crate) fn start(self: &Arc<Self>, launch: &Launch) -> io::Result<()> {
         let mut phase = self.phase();
+        if self.is_leaving.load(Ordering::SeqCst) {
+            return Err(io::Error::other("it is being removed"));
+        }
         match *phase {
             Phase::Running { is_paused: true, .. } => {
                 return Err(io::Error::other("it is paused; unpause it instead"));
@@ -207,7 +222,11 @@ impl Main {
             if *is_paused {
                 return Err(io::Error::other("it is paused already"));
             }
-            members::freeze(&self.id, Some(main))?;
+            if let Err(error) = members::freeze(&self.id, Some(main)) {
+                // All or none of it.
+                members::thaw(&self.id, Some(main))?;
+                return Err(error);
+            }
             *is_paused = true;
             Ok(())
         })
@@ -233,7 +252,14 @@ impl Main {
         })
     }
 
-    /// It is about to be removed: a start that is still under way comes too late.
+    /// Whether it is about to be removed: a start that comes from now on comes too late.
+    pub(crate) fn leave(&self, is_leaving: bool) {
+        // Under the lock: a start that is under way is over by then, and what it has started is killed with the rest.
+        let _phase = self.phase();
+        self.is_leaving.store(is_leaving, Ordering::SeqCst);
+    }
+
+    /// It has ended and is about to be removed.
     pub(crate) fn retire(&self) {
         let mut phase = self.phase();
         if matches!(*phase, Phase::Created | Phase::Exited(_)) {

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -56,12 +56,36 @@ pub(crate) fn base() -> PathBuf {
     std::env::temp_dir().join(format!("testcelery-{}", rustix::process::getuid().as_raw()))
 }
 
-/// Removes a folder; one that is gone is no error.
+/// Removes a folder; one that is gone is no error. A program may have left folders in it that not even their owner may write to.
 pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    let removed = match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(folder)?;
+            fs::remove_dir_all(folder)
+        }
+        result => result,
+    };
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
+}
+
+/// Lets the owner write to a folder and those in it.
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the base is a folder of this user's, and not something that somebody else has put in its place.
+pub(crate) fn is_ours(base: &Path) -> bool {
+    let own = rustix::process::getuid().as_raw();
+    fs::symlink_metadata(base).is_ok_and(|it| it.is_dir() && it.uid() == own)
 }
 
 fn make(base: &Path, folder: &Path) -> io::Result<()> {
@@ -71,9 +95,7 @@ fn make(base: &Path, folder: &Path) -> io::Result<()> {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        if fs::symlink_metadata(base)
-            .is_ok_and(|it| it.is_dir() && it.uid() != rustix::process::getuid().as_raw())
-        {
+        if base.symlink_metadata().is_ok() && !is_ours(base) {
             return Err(io::Error::other(format!("{} belongs to another user; remove it", base.display())));
         }
         match fs::DirBuilder::new().mode(0o700).create(folder) {

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Translation {
     pub(crate) root: PathBuf,
+    /// Folders of the container, by their paths in it: whatever is below them is its own, be it there or on the host or not yet.
+    pub(crate) own: Vec<PathBuf>,
     pub(crate) address: Arc<Address>,
     pub(crate) hosts: Arc<Hosts>,
 }
@@ -68,8 +70,11 @@ impl Translation {
 
     /// Text without a URL in it.
     fn plain(&self, text: &str) -> String {
-        let text =
-            scan::replace_paths(text, |path| self.lookup(path).map(|own| own.to_string_lossy().into_owned()));
+        let text = scan::replace_paths(text, |path| {
+            let own = self.lookup(path)?.to_string_lossy().into_owned();
+            // A pattern or a variable may follow.
+            Some(if path.ends_with('/') { own + "/" } else { own })
+        });
         let ip = self.address.ip().to_string();
         let text = scan::replace_any_address(&text, &ip, &format!("{{{}}}", ip.replace('.', ",")));
         let moved: Vec<(u16, u16)> = self.address.moved().collect();
@@ -82,6 +87,9 @@ impl Translation {
     /// The file that a path means, where it is the container's own.
     fn lookup(&self, path: &str) -> Option<PathBuf> {
         let own = self.path(path);
+        if self.own.iter().any(|folder| Path::new(path).starts_with(folder)) {
+            return Some(own);
+        }
         let parent_is_own = || own.parent().is_some_and(|parent| parent != self.root && parent.exists());
         let is_own = own.symlink_metadata().is_ok() || (!Path::new(path).exists() && parent_is_own());
         is_own.then_some(own)
@@ -118,7 +126,11 @@ mod tests {
         let spec = |name: &str| ContainerSpec::new(name, Image::reference("x")).port(6379);
         let broker = hosts.address_of(&spec("broker").alias("mq")).unwrap().ip().to_string();
         let address = hosts.address_of(&spec("worker")).unwrap();
-        Yard { translation: Translation { root, address, hosts }, broker, _folder: folder }
+        Yard {
+            translation: Translation { root, own: vec!["/tmp".into()], address, hosts },
+            broker,
+            _folder: folder,
+        }
     }
 
     #[test]
@@ -132,6 +144,10 @@ mod tests {
             ("echo 1 >/app/new; cat /dev/null", format!("echo 1 >{root}/app/new; cat /dev/null")),
             ("open('/tmp/x')", format!("open('{root}/tmp/x')")),
             ("a/b /nowhere/at/all", "a/b /nowhere/at/all".to_owned()),
+            ("ls /app/*.py /app/$X", format!("ls {root}/app/*.py {root}/app/$X")),
+            // Whatever the host has there.
+            ("/tmp/worker.pid", format!("{root}/tmp/worker.pid")),
+            ("/tmpfiles", "/tmpfiles".to_owned()),
         ] {
             assert_eq!(translation.text(given), seen);
         }

@@ -6,7 +6,7 @@
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use testcelery_api::{ContainerSpec, Engine, Image, Program, PythonEnvironment, Software};
@@ -55,6 +55,14 @@ async fn runs(engine: &Local, software: Software, command: [&str; 3], says: &str
     container.logs().wait_for(says).await.unwrap();
 }
 
+/// A process that has a folder in its command.
+fn works_on(folder: &Path) -> Option<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let commands = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    let mut commands = commands.map(|command| String::from_utf8_lossy(&command).replace('\0', " "));
+    commands.find(|command| command.contains(&*folder.to_string_lossy()))
+}
+
 #[tokio::test]
 #[ignore = "needs the network: cargo xtask e2e --engine local runs it"]
 async fn fetched_by_many_and_killed_halfway() {
@@ -77,6 +85,12 @@ async fn fetched_by_many_and_killed_halfway() {
         tokio::time::sleep(Duration::from_millis(after)).await;
         victim.kill().unwrap();
         victim.wait().unwrap();
+        // Its tools go with it.
+        let begin = Instant::now();
+        while let Some(tool) = works_on(&cache) {
+            assert!(begin.elapsed() < Duration::from_secs(10), "it outlives its owner: {tool}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     let all: Vec<Child> = (0..3).map(|_| fetch(&cache, &path)).collect();
     for mut child in all {

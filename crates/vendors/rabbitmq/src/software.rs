@@ -32,6 +32,8 @@ pub(crate) fn software() -> Software {
         // The port mapper listens on 127.0.0.1 too, whatever it is told.
         .port_variable("ERL_EPMD_PORT")
         .port_variable("RABBITMQ_DIST_PORT")
+        // The command line tools are nodes of their own, which listen too.
+        .env("RABBITMQ_CTL_ERL_ARGS", "-kernel inet_dist_use_interface {0,0,0,0}")
         .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
         .env("RABBITMQ_CONFIG_FILES", CONF_FOLDER)
         .env("RABBITMQ_ADVANCED_CONFIG_FILE", ADVANCED)

@@ -146,7 +146,7 @@ impl Apt<'_> {
             .into());
         }
         let exact: Vec<String> = packages.iter().map(Package::exact).collect();
-        let known = hashes(&tool::run(self.apt("apt-cache", private).arg("show").args(&exact))?);
+        let known = hashes(&tool::ask(self.apt("apt-cache", private).arg("show").args(&exact))?);
         tool::run(self.apt("apt-get", private).arg("download").args(&exact).current_dir(folder))?;
         let mut manifest = String::new();
         for package in &packages {
@@ -162,7 +162,7 @@ impl Apt<'_> {
 
     /// Whether our own lists have the package.
     fn knows(&self, package: &str) -> Result<bool, BoxError> {
-        let told = tool::run(self.apt("apt-cache", true).args(["policy", package]))?;
+        let told = tool::ask(self.apt("apt-cache", true).args(["policy", package]))?;
         Ok(told.contains("Candidate:") && !told.contains("Candidate: (none)"))
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn is_script(path: &Path) -> io::Result<bool> {
 
 fn check_version(program: &Program, path: &Path) -> Result<(), BoxError> {
     let Some(needed) = program.at_least else { return Ok(()) };
-    let told = tool::run(Command::new(path).arg("--version"))?;
+    let told = tool::ask(Command::new(path).arg("--version"))?;
     let seen = version(&told).ok_or_else(|| {
         format!(
             "{} --version does not tell a version: {:?}",

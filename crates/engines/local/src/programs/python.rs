@@ -55,7 +55,7 @@ pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<St
     }
     let (_, python) = choose(wanted, &candidates)?;
     if find::look_up(sources, &[], "uv").is_none() {
-        tool::run(clean(&python.path).args(["-c", "import ensurepip, venv; ensurepip.version()"]))
+        tool::ask(clean(&python.path).args(["-c", "import ensurepip, venv; ensurepip.version()"]))
             .map_err(|error| explain_venv(&python, error))?;
     }
     let Python { path, version } = python;
@@ -148,7 +148,7 @@ fn fits(wanted: &PythonEnvironment, version: &str) -> bool {
 }
 
 fn ask(path: &Path) -> Result<Python, BoxError> {
-    let told = tool::run(Command::new(path).args(["-I", "-S", "-c", ASK]))?;
+    let told = tool::ask(Command::new(path).args(["-I", "-S", "-c", ASK]))?;
     let mut lines = told.lines();
     match (lines.next(), lines.next()) {
         (Some(version), Some(path)) => Ok(Python { path: PathBuf::from(path), version: version.to_owned() }),

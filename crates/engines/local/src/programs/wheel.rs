@@ -53,7 +53,7 @@ fn fill(folder: &Path, wheel: &Wheel, python: &Path) -> Result<(), BoxError> {
         "--only-binary",
     ]);
     download.args([":all:", "--dest"]).arg(folder).arg(&wheel.requirement);
-    tool::run(&mut download).map_err(|error| explain_pip(python, error))?;
+    tool::run(&download).map_err(|error| explain_pip(python, error))?;
     let files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
     for file in
         files.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect::<Vec<_>>()
