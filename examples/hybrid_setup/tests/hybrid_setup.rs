@@ -78,6 +78,9 @@ async fn every_worker_has_what_it_was_given(setup: Setup) -> Result<()> {
 #[testcelery::test(setup = hybrid)]
 async fn workers_go_to_the_other_broker(setup: Setup) -> Result<()> {
     let (host, port) = setup.brokers()[1].container().network_address(5672);
+    // A gevent worker listens to remote control in a greenlet that starts after it is ready, and one that dies while it starts leaves Celery
+    // waiting for its end for ever (`celery.worker.pidbox.gPidbox.stop`).
+    setup.confirm(Ready::none().control()).await?;
     setup.brokers()[0].kill(Signal::KILL).await?;
     for worker in setup.workers() {
         worker.logs().wait_for("Will retry using next failover.").await?;
