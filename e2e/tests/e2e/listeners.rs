@@ -1,6 +1,6 @@
 //! What a stack of local processes listens on: its own loopback addresses, and nothing that another machine could reach.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, net::Ipv4Addr};
 
 use testcelery::{
     Engine,
@@ -20,8 +20,7 @@ async fn on_loopback_alone(setup: Setup) -> Result<()> {
     let brokers = setup.brokers().iter().map(|node| node.container());
     let backends = setup.backends().iter().map(|node| node.container());
     let containers: Vec<_> = brokers.chain(backends).collect();
-    let ids: BTreeSet<String> =
-        containers.iter().map(|container| format!("{CONTAINER_VARIABLE}={}", container.id())).collect();
+    let ids: BTreeSet<String> = containers.iter().map(|container| container.id().to_owned()).collect();
     let sockets = sockets_of(&ids);
     if Engine::auto().await?.supports(Capability::Images) {
         // Its processes are in namespaces of their own, and their ports are published on 127.0.0.1.
@@ -39,6 +38,11 @@ async fn on_loopback_alone(setup: Setup) -> Result<()> {
         .collect();
     // Broker, management, distribution and port mapper of RabbitMQ, Redis, Memcached.
     assert!(own.len() >= 6, "{own:?}");
+    for container in &containers {
+        let ip: Ipv4Addr = container.network_address(1).0.parse().expect("an address of its own");
+        let seen = format!("{:08X}", u32::from_ne_bytes(ip.octets()));
+        assert!(own.contains(&seen.as_str()), "{} at {ip} is not among {own:?}", container.id());
+    }
     for address in &own {
         // 127.x.y.z as the kernel writes it on this machine, or ::1.
         let is_loopback = address.ends_with("7F") || *address == "00000000000000000000000001000000";
@@ -47,15 +51,20 @@ async fn on_loopback_alone(setup: Setup) -> Result<()> {
     Ok(())
 }
 
-/// The sockets that processes with one of these variables have open.
-fn sockets_of(variables: &BTreeSet<String>) -> BTreeSet<String> {
+/// The sockets that processes of these containers have open: known by their environment, or by where they work, because Redis overwrites its
+/// environment.
+fn sockets_of(ids: &BTreeSet<String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for process in fs::read_dir("/proc").expect("a process table").flatten() {
         let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-        let is_ours = environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variables.contains(&*String::from_utf8_lossy(variable)));
-        if !is_ours {
+        let is_marked = environment.split(|byte| *byte == 0).any(|variable| {
+            let variable = String::from_utf8_lossy(variable);
+            let id = variable.strip_prefix(CONTAINER_VARIABLE).and_then(|rest| rest.strip_prefix('='));
+            id.is_some_and(|id| ids.contains(id))
+        });
+        let folder = fs::read_link(process.path().join("cwd")).unwrap_or_default();
+        let works_here = folder.iter().any(|part| ids.contains(&*part.to_string_lossy()));
+        if !is_marked && !works_here {
             continue;
         }
         for open in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {

@@ -194,34 +194,45 @@ impl Container for DockerContainer {
         let client = &self.engine.client;
         let could_not_start = || failed("start container", self.name());
         let mut run = self.run.lock().await;
+        let mut is_followed = false;
         if run.as_ref().is_some_and(|task| !task.is_finished()) {
             let container = self.inspect().await?;
             match container.map(|container| state(&container.state.unwrap_or_default())) {
-                Some(ContainerState::Running | ContainerState::Paused) => {
-                    // Nothing to do for one that runs, and an error for one that is paused.
-                    return client.start_container(&self.id, None).await.map_err(could_not_start());
+                // Nothing to do for one that runs, and an error for one that is paused. Or a start that was cancelled, and that the daemon may
+                // be about to carry out all the same: its log is followed from before that, and nothing of it may be missed.
+                Some(ContainerState::Running | ContainerState::Paused | ContainerState::Created) => {
+                    is_followed = true;
                 }
-                Some(ContainerState::Exited(_)) => self.drain(&mut run).await,
-                // A start that was cancelled before the daemon heard of it: there is nothing to wait for.
-                _ => {
+                Some(_) => self.drain(&mut run).await,
+                None => {
                     if let Some(mut task) = run.take() {
                         give_up(&mut task).await;
                     }
                 }
             }
         }
-        let background = &self.engine.background;
-        let task = follow(background, client.clone(), self.id.clone(), self.logs.clone())
-            .await
-            .map_err(could_not_start())?;
-        self.logs.begin_run();
-        *run = Some(task);
+        if !is_followed {
+            let background = &self.engine.background;
+            let task = follow(background, client.clone(), self.id.clone(), self.logs.clone())
+                .await
+                .map_err(could_not_start())?;
+            self.logs.begin_run();
+            *run = Some(task);
+        }
         if let Err(error) = client.start_container(&self.id, None).await {
+            let container = self.inspect().await.ok().flatten();
+            let container = container.and_then(|container| container.state);
+            if container
+                .as_ref()
+                .is_some_and(|it| matches!(state(it), ContainerState::Running | ContainerState::Paused))
+            {
+                // It runs on as it did, frozen perhaps.
+                return Err(could_not_start()(error));
+            }
             if let Some(mut task) = run.take() {
                 give_up(&mut task).await;
             }
-            let container = self.inspect().await.ok().flatten();
-            let code = container.and_then(|container| container.state?.exit_code);
+            let code = container.and_then(|state| state.exit_code);
             self.logs.end_run(code.map_or(ExitStatus::Gone, ExitStatus::Code));
             return Err(could_not_start()(error));
         }

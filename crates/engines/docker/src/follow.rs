@@ -1,5 +1,7 @@
 //! One stream per run of a container, from before its start to its end.
 
+use std::time::Duration;
+
 use bollard::{
     Docker as Client,
     container::LogOutput,
@@ -12,6 +14,11 @@ use testcelery_api::{ContainerState, ExitStatus, Logs, Stream};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{background::Background, removal::status};
+
+/// How often the daemon is asked why a container with a memory limit was killed, and with which pauses: for half a second. Nothing tells when
+/// it knows.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Attaches to a container that does not run, and follows it from then on. The task ends when the container has ended and its log
 /// is complete.
@@ -80,18 +87,27 @@ async fn exit_status(client: &Client, id: &str) -> ExitStatus {
     let mut ended = std::pin::pin!(client.wait_container(id, Some(options)));
     // Its answer has the exit code, and not whether memory ran out.
     let _ = ended.next().await;
-    match client.inspect_container(id, None::<InspectContainerOptions>).await {
-        Ok(container) => match state(&container.state.unwrap_or_default()) {
-            ContainerState::Exited(status) => status,
-            _ => ExitStatus::Gone,
-        },
-        Err(error) => {
-            if status(&error) != Some(404) {
-                tracing::warn!(container = id, %error, "its exit code is not known");
+    for _ in 0..LOOKS {
+        match client.inspect_container(id, None::<InspectContainerOptions>).await {
+            Ok(container) => {
+                let limit = container.host_config.and_then(|host| host.memory).unwrap_or(0);
+                match state(&container.state.unwrap_or_default()) {
+                    // The daemon hears of an end and of its reason by different ways, and may hear of the reason last.
+                    ContainerState::Exited(ExitStatus::Code(137)) if limit > 0 => {}
+                    ContainerState::Exited(status) => return status,
+                    _ => return ExitStatus::Gone,
+                }
             }
-            ExitStatus::Gone
+            Err(error) => {
+                if status(&error) != Some(404) {
+                    tracing::warn!(container = id, %error, "its exit code is not known");
+                }
+                return ExitStatus::Gone;
+            }
         }
+        tokio::time::sleep(PAUSE).await;
     }
+    ExitStatus::Code(137)
 }
 
 /// What the daemon says of a container, in the words of the api.
