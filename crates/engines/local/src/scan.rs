@@ -22,26 +22,42 @@ pub(crate) fn url(text: &str) -> Option<(&str, Url<'_>, &str)> {
         let head = &text[..colon];
         let scheme = &head[head.trim_end_matches(is_scheme).len()..];
         let scheme = scheme.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+        if scheme.is_empty() {
+            continue;
+        }
         let start = colon - scheme.len();
         let authority = colon + separator.len();
         // Without a host behind the `@`, what stands before it is the host.
         let user = taken(&text[authority..], |c| !ends_url(c) && c != '/' && c != '@').len();
         let user = text[authority + user..].starts_with('@').then_some(authority + user + 1);
         for host_at in user.into_iter().chain([authority]) {
-            let host = taken(&text[host_at..], |c| c.is_ascii_alphanumeric() || ['.', '-'].contains(&c));
-            if scheme.is_empty() || host.is_empty() {
-                continue;
+            if let Some((found, behind)) = host(&text[start..], host_at - start) {
+                return Some((&text[..start], found, behind));
             }
-            let behind = &text[host_at + host.len()..];
-            let port = behind.strip_prefix(':').map(|behind| taken(behind, |c| c.is_ascii_digit()));
-            let port = port.filter(|port| !port.is_empty());
-            let behind = &behind[port.map_or(0, |port| 1 + port.len())..];
-            let rest = taken(behind, |c| !ends_url(c));
-            let found = Url { before: &text[start..host_at], host, port, rest };
-            return Some((&text[..start], found, &behind[rest.len()..]));
         }
     }
     None
+}
+
+/// One more host of a URL that ended at a semicolon, as in `cache+memcached://a:11211;b:11211/`, and what stands behind it.
+pub(crate) fn next_host<'a>(url: &Url<'_>, behind: &'a str) -> Option<(Url<'a>, &'a str)> {
+    let is_list = url.rest.is_empty() && behind.starts_with(';');
+    host(behind, 1).filter(|(more, _)| is_list && !more.rest.starts_with("://"))
+}
+
+/// The part of a URL from a host on, with what stands before that, and what stands behind the URL.
+fn host(text: &str, at: usize) -> Option<(Url<'_>, &str)> {
+    let (before, behind) = text.split_at_checked(at)?;
+    let host = taken(behind, |c| c.is_ascii_alphanumeric() || ['.', '-'].contains(&c));
+    if host.is_empty() {
+        return None;
+    }
+    let behind = &behind[host.len()..];
+    let port = behind.strip_prefix(':').map(|behind| taken(behind, |c| c.is_ascii_digit()));
+    let port = port.filter(|port| !port.is_empty());
+    let behind = &behind[port.map_or(0, |port| 1 + port.len())..];
+    let rest = taken(behind, |c| !ends_url(c));
+    Some((Url { before, host, port, rest }, &behind[rest.len()..]))
 }
 
 fn is_scheme(c: char) -> bool {
@@ -56,7 +72,10 @@ fn ends_url(c: char) -> bool {
 pub(crate) fn replace_paths(text: &str, with: impl Fn(&str) -> Option<String>) -> String {
     let stands_before = |c: char| c.is_whitespace() || "\"'`=:,;([{<>|&".contains(c);
     let found = text.match_indices('/').filter_map(|(start, _)| {
-        let is_absolute = text[..start].chars().next_back().is_none_or(stands_before);
+        let before = &text[..start];
+        // As the URLs of Celery's file and database backends have it: `file:///a`, `db+sqlite:////a`.
+        let is_in_url = before.ends_with("file://") || before.ends_with(":///");
+        let is_absolute = is_in_url || before.chars().next_back().is_none_or(stands_before);
         let more = taken(&text[start + 1..], is_path);
         (is_absolute && !more.is_empty() && !more.starts_with('/')).then(|| start..start + 1 + more.len())
     });
@@ -142,10 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn urls_have_more_hosts() {
+        let hosts = |text: &'static str| {
+            let (_, mut last, mut behind) = url(text).unwrap();
+            let mut hosts = vec![last.host];
+            while let Some((more, left)) = next_host(&last, behind) {
+                hosts.push(more.host);
+                (last, behind) = (more, left);
+            }
+            hosts
+        };
+        assert_eq!(hosts("cache+memcached://a:1;b;c:3/ d"), ["a", "b", "c"]);
+        for alone in ["redis://a/0;b", "amqp://a;amqp://b", "redis://a; b", "redis://a"] {
+            assert_eq!(hosts(alone), ["a"], "{alone}");
+        }
+    }
+
+    #[test]
     fn paths_begin_where_a_word_does() {
         let seen = replace_paths("/a b/c \"/d/e\" x=/f: //g >/h-1@%+/ /", |path| Some(format!("<{path}>")));
         assert_eq!(seen, "</a> b/c \"</d/e>\" x=</f>: //g ></h-1@%+/> /");
         assert_eq!(replace_paths("/ä /b", |_| None), "/ä /b");
+        let seen = replace_paths("file:///a db+sqlite:////a sqlite:///a http://h/a", |path| {
+            Some(format!("<{path}>"))
+        });
+        assert_eq!(seen, "file://</a> db+sqlite:///</a> sqlite:///a http://h/a");
     }
 
     #[test]

@@ -48,10 +48,14 @@ impl Translation {
     pub(crate) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut left = text;
-        while let Some((before, url, behind)) = scan::url(left) {
+        while let Some((before, mut url, behind)) = scan::url(left) {
             out.push_str(&self.plain(before));
             out.push_str(&self.url(&url));
             left = behind;
+            while let Some((more, behind)) = scan::next_host(&url, left) {
+                out.push_str(&self.url(&more));
+                (url, left) = (more, behind);
+            }
         }
         out.push_str(&self.plain(left));
         out
@@ -148,6 +152,9 @@ mod tests {
             // Whatever the host has there.
             ("/tmp/worker.pid", format!("{root}/tmp/worker.pid")),
             ("/tmpfiles", "/tmpfiles".to_owned()),
+            ("db+sqlite:////app/results", format!("db+sqlite:///{root}/app/results")),
+            ("file:///tmp/results", format!("file://{root}/tmp/results")),
+            ("sqlite:///app/relative", "sqlite:///app/relative".to_owned()),
         ] {
             assert_eq!(translation.text(given), seen);
         }
@@ -163,6 +170,7 @@ mod tests {
                 format!("amqp://u:p@{broker}//;amqp://u:p@{broker}:5672/%2Fapp"),
             ),
             ("cache+memcached://broker:11211/", format!("cache+memcached://{broker}:11211/")),
+            ("cache+memcached://broker:11211;mq/", format!("cache+memcached://{broker}:11211;{broker}/")),
             ("http://elsewhere:80/app", "http://elsewhere:80/app".to_owned()),
             ("broker", "broker".to_owned()),
         ] {

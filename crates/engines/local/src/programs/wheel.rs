@@ -78,8 +78,10 @@ fn explain_pip(python: &Path, error: BoxError) -> BoxError {
         .into()
 }
 
+/// Per architecture: several machines may share a home.
 fn key(wheel: &Wheel) -> String {
-    wheel.requirement.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '.'), "-")
+    let requirement = wheel.requirement.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '.'), "-");
+    format!("{requirement}-{}", std::env::consts::ARCH)
 }
 
 fn installed(folder: &Path, program: &Program, wheel: &Wheel) -> Option<Installed> {
