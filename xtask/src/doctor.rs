@@ -31,7 +31,9 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
             findings.push(finding("engine", format!("{error:#}"), Some("see the message".to_owned())))
         }
     }
-    match Docker::connect().await {
+    let daemon = Docker::connect().await;
+    let has_daemon = daemon.is_ok();
+    match daemon {
         Ok(docker) => findings.extend(examine(&docker).await?),
         // Nothing that has to be mended: the other engine does without.
         Err(error) => findings.push(finding("daemon", format!("none: {error}"), None)),
@@ -39,7 +41,11 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     for (name, origin) in engines::programs().await? {
         findings.push(match origin {
             Ok(origin) => finding("program", format!("{name}: {origin}"), None),
-            Err(error) => finding("program", format!("{name}: {error}"), Some("see the message".to_owned())),
+            // Nor is a program that only the other engine would run.
+            Err(error) => {
+                let hint = (!has_daemon).then(|| "see the message".to_owned());
+                finding("program", format!("{name}: {error}"), hint)
+            }
         });
     }
     for Used { engine, .. } in engines::all().await? {

@@ -38,11 +38,23 @@ impl Owner {
     /// Whether it is known to have ended. A process of another machine or container, or of a system without `/proc`, is never
     /// known to.
     pub fn is_dead(&self) -> bool {
-        let visible = !self.boot.is_empty()
+        self.is_here() && start_time(self.pid) != Some(self.start)
+    }
+
+    /// Whether it is or was a process of this boot and this process namespace. Process numbers that any other has written down mean nothing
+    /// here.
+    ///
+    /// ```
+    /// use testcelery_api::Owner;
+    ///
+    /// let own = Owner::of_this_process();
+    /// assert!(!Owner { boot: "another".to_owned(), ..own }.is_here());
+    /// ```
+    pub fn is_here(&self) -> bool {
+        !self.boot.is_empty()
             && !self.namespace.is_empty()
             && self.boot == boot_id()
-            && self.namespace == pid_namespace();
-        visible && start_time(self.pid) != Some(self.start)
+            && self.namespace == pid_namespace()
     }
 }
 

@@ -16,6 +16,9 @@ pub const DEFAULT_APP_NAME: &str = "celery_test_app";
 /// descriptor 1, so it depends on no log level and on no `worker_redirect_stdouts`.
 pub const READY_MARKER: &str = "testcelery: worker ready";
 
+/// The generated file with the configuration, by its path in the tree.
+pub const SETTINGS_FILE: &str = "testcelery/settings.py";
+
 /// Files that are the same for every worker. Python that is ours is in these, and nowhere else.
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -206,7 +209,7 @@ impl InitialContent {
                 tree.insert(path, file.contents(), 0o644);
             }
         }
-        tree.insert("testcelery/settings.py", self.settings(app.as_deref(), &groups)?, 0o644);
+        tree.insert(SETTINGS_FILE, self.settings(app.as_deref(), &groups)?, 0o644);
         assembly.finish(&mut tree)?;
         Ok(tree)
     }

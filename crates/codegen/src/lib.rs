@@ -21,7 +21,7 @@ mod tree;
 mod value;
 
 pub use config::Config;
-pub use content::{DEFAULT_APP_NAME, InitialContent, READY_MARKER};
+pub use content::{DEFAULT_APP_NAME, InitialContent, READY_MARKER, SETTINGS_FILE};
 pub use crontab::Crontab;
 pub use error::Error;
 pub use module::PyModule;

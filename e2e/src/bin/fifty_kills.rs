@@ -3,6 +3,7 @@
 //! The program is its own test: with an argument it boots a stack, and pings it until it is killed.
 
 use std::{
+    os::unix::process::ExitStatusExt,
     process::{Child, Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -25,6 +26,9 @@ const RABBITMQ_EVERY: u32 = 10;
 /// The last moment of a stack at which it is killed: behind its boot.
 const LIFE: Duration = Duration::from_secs(4);
 const RABBITMQ_LIFE: Duration = Duration::from_secs(12);
+
+/// The signal of [`Child::kill`], as the kernel counts it.
+const SIGKILL: i32 = 9;
 
 /// By then everything has to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
@@ -67,17 +71,24 @@ struct Victim {
 async fn kill_all() -> Result<()> {
     let engine = Engine::local()?;
     let begin = Instant::now();
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut busy) = (Duration::ZERO, 0);
     for round in 0..KILLS / SIDE_BY_SIDE {
         let victims: Vec<Victim> =
             (0..SIDE_BY_SIDE).map(|place| start(round * SIDE_BY_SIDE + place)).collect::<Result<_>>()?;
         let ends = victims.into_iter().map(|victim| end(engine.as_ref(), victim));
         for took in futures_util::future::join_all(ends).await {
-            slowest = slowest.max(took?);
+            let End { took, had_containers } = took?;
+            slowest = slowest.max(took);
+            busy += u32::from(had_containers);
         }
     }
+    if busy < KILLS / 2 {
+        let text =
+            format!("of {KILLS} that were killed only {busy} had containers: do the stacks come up here?");
+        return Err(testcelery::Error::Setup(text));
+    }
     say(&format!(
-        "{KILLS} kills in {:.0} s: nothing stays; the last thing was gone after {:.2} s at most",
+        "{KILLS} kills in {:.0} s, {busy} of them with containers: nothing stays; the last thing was gone after {:.2} s at most",
         begin.elapsed().as_secs_f64(),
         slowest.as_secs_f64()
     ));
@@ -97,18 +108,29 @@ fn start(number: u32) -> Result<Victim> {
     Ok(Victim { child, session, at: life * (number + 1) / KILLS })
 }
 
-/// Kills one, and gives how long it took until nothing was left.
-async fn end(engine: &dyn api::Engine, victim: Victim) -> Result<Duration> {
+/// How one ended.
+struct End {
+    /// How long it took until nothing was left.
+    took: Duration,
+    had_containers: bool,
+}
+
+/// Kills one that still runs, and waits until nothing is left of it.
+async fn end(engine: &dyn api::Engine, victim: Victim) -> Result<End> {
     let Victim { mut child, session, at } = victim;
     let failed = |text: String| testcelery::Error::Setup(format!("{session}, killed after {at:?}: {text}"));
     tokio::time::sleep(at).await;
-    child.kill().and_then(|()| child.wait()).map_err(|error| failed(error.to_string()))?;
+    let had_containers = !engine.leftovers(&Filter::Session(session.clone())).await?.is_empty();
+    let status = child.kill().and_then(|()| child.wait()).map_err(|error| failed(error.to_string()))?;
+    if status.signal() != Some(SIGKILL) {
+        return Err(failed(format!("it had ended before: {status}")));
+    }
     let begin = Instant::now();
     loop {
         let left = engine.leftovers(&Filter::Session(session.clone())).await?;
         let processes = processes(child.id());
         if left.is_empty() && processes.is_empty() {
-            return Ok(begin.elapsed());
+            return Ok(End { took: begin.elapsed(), had_containers });
         }
         if begin.elapsed() > GONE_WITHIN {
             return Err(failed(format!(

@@ -1,5 +1,7 @@
 //! Every kind of node is killed and comes back, and the app goes on as if nothing had been.
 
+use std::time::Duration;
+
 use testcelery::{
     api::{ContainerState, ExitStatus},
     prelude::*,
@@ -45,6 +47,21 @@ async fn backend_killed_and_restarted(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");
     backend.restart().await?;
     assert_eq!(setup.ping().await?, "pong");
+    Ok(())
+}
+
+/// A call is sent when its result is listened for, and not before: what a fast worker answers meanwhile would be lost.
+#[testcelery::test(brokers(redis), backends(redis))]
+async fn nothing_is_sent_before_its_result_is_listened_for(setup: Setup) -> Result<()> {
+    assert_eq!(setup.ping().await?, "pong");
+    let container = setup.backends()[0].container();
+    container.pause().await?;
+    let cursor = setup.workers()[0].logs().cursor();
+    let mut sending = Box::pin(setup.app().task("testcelery.tasks.ping").send());
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut sending).await.is_err());
+    assert!(setup.workers()[0].logs().lines_since(cursor).is_empty());
+    container.unpause().await?;
+    assert_eq!(sending.await?.get::<String>().await?, "pong");
     Ok(())
 }
 

@@ -141,6 +141,8 @@ impl Container for LocalContainer {
         {
             return Err(self.parts.error("stop")(error));
         }
+        // As the Docker daemon does: what is frozen would hear of it too late.
+        self.blocking("stop", |parts| parts.main.resume()).await?;
         if tokio::time::timeout(grace, self.ended()).await.is_err() {
             self.blocking("stop", |parts| parts.main.kill_all()).await?;
         }
@@ -171,7 +173,7 @@ impl Container for LocalContainer {
             launch.command = exec.command.iter().map(text).collect();
             launch.env.extend(exec.env.iter().map(|(key, value)| (key.clone(), text(value))));
             if let Some(folder) = &exec.working_dir {
-                launch.folder = parts.translation.path(folder);
+                launch.folder = parts.translation.folder(folder);
             }
             let output = parts.main.beside(&launch)?.wait_with_output()?;
             Ok(ExecOutput { code: code(output.status), stdout: output.stdout, stderr: output.stderr })

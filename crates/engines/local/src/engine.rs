@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
@@ -29,6 +29,9 @@ use crate::{
 
 /// Where programs are looked for behind what the software brings.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+/// The folder in a container's with programs that go by other names on this machine.
+const ALIASES: &str = "bin";
 
 /// An engine that runs processes of this machine instead of containers.
 #[derive(Debug, Clone)]
@@ -198,7 +201,7 @@ fn create(
     let name = spec.name.clone();
     // It removes the folder when it is dropped, from here on.
     let parts = Parts { id, spec, folder, translation, launch, main, logs };
-    let laid_out = lay_out(&parts, software);
+    let laid_out = lay_out(&parts, software, installed.alias.as_ref());
     let mut container = LocalContainer { parts: Arc::new(parts), _engine: engine };
     laid_out.map_err(failed("write the files of", name))?;
     if let Some(parts) = Arc::get_mut(&mut container.parts) {
@@ -213,8 +216,13 @@ fn create(
     Ok(container)
 }
 
-fn lay_out(parts: &Parts, software: &Software) -> io::Result<()> {
+fn lay_out(parts: &Parts, software: &Software, alias: Option<&(String, PathBuf)>) -> io::Result<()> {
     std::fs::create_dir_all(parts.folder.join("home"))?;
+    if let Some((name, program)) = alias {
+        let folder = parts.folder.join(ALIASES);
+        std::fs::create_dir(&folder)?;
+        std::os::unix::fs::symlink(program, folder.join(name))?;
+    }
     let folders: Vec<&str> = own_folders(software).collect();
     let trees: Vec<&FileTree> = [&software.files].into_iter().chain(&parts.spec.files).collect();
     files::lay_out(&parts.translation, &folders, &parts.spec.mounts, &trees)
@@ -234,13 +242,11 @@ fn environment(
     folder: &Path,
 ) -> Vec<(String, String)> {
     let shown = |path: &Path| path.to_string_lossy().into_owned();
-    let joined =
-        |paths: &[std::path::PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>().join(":");
-    let path = if installed.path.is_empty() {
-        PATH.to_owned()
-    } else {
-        format!("{}:{PATH}", joined(&installed.path))
-    };
+    let joined = |paths: &[PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>().join(":");
+    let alias = installed.alias.as_ref().map(|_| folder.join(ALIASES));
+    let before = alias.iter().chain(&installed.path).map(|path| shown(path));
+    let behind = installed.path_behind.iter().map(|path| shown(path));
+    let path = before.chain([PATH.to_owned()]).chain(behind).collect::<Vec<_>>().join(":");
     let mut env = vec![
         ("PATH".to_owned(), path),
         ("HOME".to_owned(), shown(&folder.join("home"))),

@@ -13,7 +13,10 @@ const SCRIPT: &str = include_str!("guardian.sh");
 
 /// The guardian of one run. Its pipe ends with this process, in whatever way that ends.
 #[derive(Debug)]
-pub(crate) struct Guardian(Child);
+pub(crate) struct Guardian {
+    shell: Child,
+    is_done: bool,
+}
 
 impl Guardian {
     /// Starts it for what carries the run's name, and for the run's folder.
@@ -25,16 +28,26 @@ impl Guardian {
         // Ctrl-C goes to the whole process group of a terminal.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Self)
+        Ok(Self { shell: command.spawn()?, is_done: true })
+    }
+
+    /// Leaves to it what could not be taken away.
+    pub(crate) fn take_over(&mut self) {
+        self.is_done = false;
     }
 }
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        let told = self.0.stdin.take().map(|mut pipe| pipe.write_all(b"done\n"));
+        let pipe = self.shell.stdin.take();
+        if !self.is_done {
+            // Its pipe ends, and it begins.
+            return;
+        }
+        let told = pipe.map(|mut pipe| pipe.write_all(b"done\n"));
         if let Some(Err(error)) = told {
             tracing::debug!(%error, "the guardian has ended before");
         }
-        let _ = self.0.wait();
+        let _ = self.shell.wait();
     }
 }

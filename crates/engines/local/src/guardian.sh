@@ -14,10 +14,20 @@ marked() {
     done
 }
 
+# Whoever writes to where a main process wrote.
+writers() {
+    for note in "$1"/*/pid; do
+        read -r _ _ pipes <"$note" || continue
+        for pipe in $pipes; do
+            ls -l /proc/[0-9]*/fd/[12] | sed -n "s|.* /proc/\([0-9]*\)/fd/[12] -> pipe:\[$pipe\]\$|\1|p"
+        done
+    done 2>/dev/null
+}
+
 # The groups of the main processes that are noted and still are the ones that were noted.
 groups() {
     for note in "$1"/*/pid; do
-        read -r pid start <"$note" || continue
+        read -r pid start _ <"$note" || continue
         if [ -d /proc/self ]; then
             seen=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)
             # A number is not given out again as long as there is a group of it, even when its process is gone.
@@ -32,7 +42,7 @@ nobody=0
 looks=0
 while [ "$nobody" -lt 2 ] && [ "$looks" -lt 100 ]; do
     looks=$((looks + 1))
-    pids="$(marked "$1") $(groups "$2")"
+    pids="$(marked "$1") $(writers "$2") $(groups "$2")"
     pids=$(echo $pids)
     if [ -n "$pids" ]; then
         nobody=0

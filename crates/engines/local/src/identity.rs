@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{self, Read},
-    path::Path,
 };
 
 use rustix::process::{Pid, Signal};
@@ -26,18 +25,6 @@ impl Process {
     /// Whether the number still is its own: it lives, or nobody has asked yet how it ended.
     pub(crate) fn has_number(self) -> bool {
         Stat::of(self.pid).is_some_and(|stat| stat.start == self.start)
-    }
-
-    /// Writes it down.
-    pub(crate) fn note(self, path: &Path) -> io::Result<()> {
-        fs::write(path, format!("{} {}\n", self.pid, self.start))
-    }
-
-    /// What was written down.
-    pub(crate) fn noted(path: &Path) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
-        let (pid, start) = text.trim_end().split_once(' ')?;
-        Some(Self { pid: pid.parse().ok()?, start: start.parse().ok()? })
     }
 
     fn is_alive(self) -> bool {

@@ -13,6 +13,7 @@ use testcelery_api::{Filter, Leftover, Owner};
 
 use crate::{
     identity::Process,
+    leader::Leader,
     members::{self, NOTE},
     run::{WHOSE, base, is_ours, remove_folder},
 };
@@ -62,7 +63,10 @@ pub(crate) fn remove_runs(filter: &Filter) -> io::Result<Vec<Leftover>> {
     let mut removed = Vec::new();
     for Found { leftover, folder } in find(filter)? {
         if leftover.kind == CONTAINER {
-            members::kill(&leftover.name, Process::noted(&folder.join(NOTE)))?;
+            // The numbers of another boot, or of another container's processes, are somebody else's here.
+            let is_here = leftover.owner.as_ref().is_some_and(Owner::is_here);
+            let main = is_here.then(|| Leader::noted(&folder.join(NOTE))).flatten();
+            members::kill(&leftover.name, main)?;
         }
         remove_folder(&folder)?;
         removed.push(leftover);
@@ -107,7 +111,7 @@ fn is_lost(run: &Path) -> bool {
 }
 
 /// The folders in a folder, by name. One that is gone has none.
-fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

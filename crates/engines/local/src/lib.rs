@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod guardian;
 mod identity;
+mod leader;
 mod leftovers;
 mod members;
 mod network;

@@ -18,7 +18,10 @@ use rustix::{
 };
 use testcelery_api::CONTAINER_VARIABLE;
 
-use crate::identity::{Environment, Process, Stat};
+use crate::{
+    identity::{Environment, Process, Stat},
+    leader::Leader,
+};
 
 /// The run of an engine that a process belongs to: what the guardian goes by.
 pub(crate) const OWNER_VARIABLE: &str = "TESTCELERY_OWNER";
@@ -40,18 +43,18 @@ struct Row {
     is_marked: bool,
 }
 
-/// The processes of a container: those with its mark, their descendants, and the group of its main process.
-fn members(container: &str, main: Option<Process>) -> Vec<Process> {
+/// The processes of a container: those with its mark, those that write to its log, their descendants, and the group of its main process.
+fn members(container: &str, main: Option<Leader>) -> Vec<Process> {
     rows(container, main).into_iter().map(|row| row.process).collect()
 }
 
-fn rows(container: &str, main: Option<Process>) -> Vec<Row> {
+fn rows(container: &str, main: Option<Leader>) -> Vec<Row> {
     // A number is not given out again as long as there is a group of it, even when its process is gone.
     let is_its_own = |main: &Process| main.has_number() || Stat::of(main.pid).is_none();
-    let group = main.filter(is_its_own).map(|main| main.pid);
+    let group = main.map(|main| main.process).filter(is_its_own).map(|main| main.pid);
     // Whatever belongs to it was started after its main process.
-    let since = main.map_or(0, |main| main.start);
-    let rows = table(since).map(|(process, stat)| row(process, stat, container));
+    let since = main.map_or(0, |main| main.process.start);
+    let rows = table(since).map(|(process, stat)| row(process, stat, container, main));
     let mut others: BTreeMap<u32, Row> = rows.map(|row| (row.process.pid, row)).collect();
     let mut found: BTreeMap<u32, Row> = BTreeMap::new();
     loop {
@@ -74,13 +77,14 @@ fn table(since: u64) -> impl Iterator<Item = (Process, Stat)> {
     live.map(|(pid, stat)| (Process { pid, start: stat.start }, stat))
 }
 
-fn row(process: Process, stat: Stat, container: &str) -> Row {
+fn row(process: Process, stat: Stat, container: &str, main: Option<Leader>) -> Row {
     let environment = Environment::of(process.pid);
     let works_here =
         || working_folder(process.pid).is_some_and(|folder| folder.iter().any(|part| part == container));
     // Somebody else's shell may work there too, and has an environment without the mark.
-    let is_marked =
-        environment.has(CONTAINER_VARIABLE, container) || (environment.is_overwritten() && works_here());
+    let is_marked = environment.has(CONTAINER_VARIABLE, container)
+        || (environment.is_overwritten() && works_here())
+        || main.is_some_and(|main| main.shares_output_with(process.pid));
     Row { process, stat, is_marked }
 }
 
@@ -110,15 +114,13 @@ pub(crate) fn strike(main: Process) -> io::Result<()> {
         family.extend(children(parent));
         known += 1;
     }
-    // The main process last: until then all of the others are its descendants.
-    family.into_iter().rev().try_for_each(|process| process.signal(Signal::KILL))?;
-    match i32::try_from(main.pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .map(|group| kill_process_group(group, Signal::KILL))
-    {
-        None | Some(Ok(()) | Err(Errno::SRCH)) => Ok(()),
-        Some(Err(error)) => Err(error.into()),
+    // The main process last: until then all of the others are its descendants. One that may not be signalled keeps no other alive.
+    let killed =
+        family.into_iter().rev().map(|process| process.signal(Signal::KILL)).fold(Ok(()), io::Result::and);
+    let group = i32::try_from(main.pid).ok().and_then(Pid::from_raw);
+    match group.map(|group| kill_process_group(group, Signal::KILL)) {
+        None | Some(Ok(()) | Err(Errno::SRCH)) => killed,
+        Some(Err(error)) => killed.and(Err(error.into())),
     }
 }
 
@@ -138,7 +140,7 @@ fn children(parent: Process) -> Vec<Process> {
 ///
 /// # Errors
 /// When some do not die.
-pub(crate) fn kill(container: &str, main: Option<Process>) -> io::Result<()> {
+pub(crate) fn kill(container: &str, main: Option<Leader>) -> io::Result<()> {
     each(container, main, |row| {
         row.process.signal(Signal::KILL)?;
         Ok(false)
@@ -149,7 +151,7 @@ pub(crate) fn kill(container: &str, main: Option<Process>) -> io::Result<()> {
 ///
 /// # Errors
 /// When some do not stop.
-pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
+pub(crate) fn freeze(container: &str, main: Option<Leader>) -> io::Result<()> {
     let mut told = Vec::new();
     each(container, main, |row| {
         // One that waits in the kernel (D) for a child that is frozen before its `exec`, as a shell does after `vfork`, does not come to
@@ -167,23 +169,29 @@ pub(crate) fn freeze(container: &str, main: Option<Process>) -> io::Result<()> {
 ///
 /// # Errors
 /// When one cannot be sent the signal.
-pub(crate) fn thaw(container: &str, main: Option<Process>) -> io::Result<()> {
-    members(container, main).into_iter().try_for_each(|process| process.signal(Signal::CONT))
+pub(crate) fn thaw(container: &str, main: Option<Leader>) -> io::Result<()> {
+    members(container, main)
+        .into_iter()
+        .map(|process| process.signal(Signal::CONT))
+        .fold(Ok(()), io::Result::and)
 }
 
-/// Does something to all of them until it is done with each.
+/// Does something to all of them until it is done with each. One that cannot be done with keeps it from no other.
 fn each(
     container: &str,
-    main: Option<Process>,
+    main: Option<Leader>,
     mut act: impl FnMut(&Row) -> io::Result<bool>,
 ) -> io::Result<()> {
     for _ in 0..LOOKS {
-        let mut is_done = true;
+        let (mut is_done, mut refused) = (true, Ok(()));
         for row in rows(container, main) {
-            is_done &= act(&row)?;
+            match act(&row) {
+                Ok(done) => is_done &= done,
+                Err(error) => refused = Err(error),
+            }
         }
         if is_done {
-            return Ok(());
+            return refused;
         }
         #[expect(
             clippy::disallowed_methods,

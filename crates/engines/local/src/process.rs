@@ -16,7 +16,7 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use testcelery_api::{ContainerState, ExitStatus, Logs, Stream};
 
-use crate::{identity::Process, members, programs::is_program};
+use crate::{leader::Leader, members, programs::is_program};
 
 /// How long who kills a container waits for the end of its main process: longer than who follows it looks for the rest.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,12 +84,12 @@ pub(crate) struct Main {
 enum Phase {
     Created,
     Running {
-        main: Process,
+        main: Leader,
         is_paused: bool,
     },
     /// It has ended, and the rest of the container is being killed.
     Ending {
-        main: Process,
+        main: Leader,
     },
     /// All processes have ended, unless some did not obey. The log is not complete yet.
     Over {
@@ -100,7 +100,7 @@ enum Phase {
 
 impl Phase {
     /// The main process, as long as there are processes.
-    fn main(self) -> Option<Process> {
+    fn main(self) -> Option<Leader> {
         match self {
             Self::Running { main, .. } | Self::Ending { main } => Some(main),
             Self::Created | Self::Over { .. } | Self::Exited(_) => None,
@@ -160,7 +160,7 @@ impl Main {
                 return Err(error);
             }
         };
-        let main = Process::of(child.id());
+        let main = Leader::of(&child);
         if let Err(error) = main.note(&self.note) {
             tracing::warn!(container = self.id, %error, "its process is not noted");
         }
@@ -186,7 +186,7 @@ impl Main {
     }
 
     /// Waits for its end, and takes the rest of the container with it, as the kernel does where it is process 1.
-    fn reap(&self, mut child: Child, main: Process) -> ExitStatus {
+    fn reap(&self, mut child: Child, main: Leader) -> ExitStatus {
         // First without taking it off the table of processes: until then its number is its own.
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -203,7 +203,7 @@ impl Main {
     }
 
     /// Does something to the process while it runs.
-    fn with<T>(&self, act: impl FnOnce(Process, &mut bool) -> io::Result<T>) -> io::Result<T> {
+    fn with<T>(&self, act: impl FnOnce(Leader, &mut bool) -> io::Result<T>) -> io::Result<T> {
         match &mut *self.phase() {
             Phase::Running { main, is_paused } => act(*main, is_paused),
             Phase::Created => Err(io::Error::other("it has not been started")),
@@ -214,7 +214,7 @@ impl Main {
 
     /// Sends a signal to the main process alone.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.with(|main, _| main.signal(signal))
+        self.with(|main, _| main.process.signal(signal))
     }
 
     pub(crate) fn pause(&self) -> io::Result<()> {
@@ -240,6 +240,14 @@ impl Main {
             *is_paused = false;
             members::thaw(&self.id, Some(main))
         })
+    }
+
+    /// Lets it go on where it is paused.
+    pub(crate) fn resume(&self) -> io::Result<()> {
+        match self.state() {
+            ContainerState::Paused => self.unpause(),
+            _ => Ok(()),
+        }
     }
 
     /// Starts a command beside it. Under the lock, so that whoever notes the end of the main process finds the command too.
@@ -273,14 +281,15 @@ impl Main {
         // Everything of an earlier run went with its main process.
         let Some(main) = phase.main() else { return Ok(()) };
         // At once, and while its number is its own. Who follows the main process then looks for what is left.
-        members::strike(main)?;
+        let struck = members::strike(main.process);
         let lives = |phase: &mut Phase| phase.main() == Some(main);
         let waited = self.over.wait_timeout_while(phase, PATIENCE, lives);
         let (phase, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_clean = *phase != Phase::Over { is_clean: false };
         drop(phase);
         if waited.timed_out() {
-            return Err(io::Error::other(format!("process {} does not obey", main.pid)));
+            let silent = || io::Error::other(format!("process {} does not obey", main.process.pid));
+            return Err(struck.err().unwrap_or_else(silent));
         }
         if is_clean { Ok(()) } else { members::kill(&self.id, None) }
     }

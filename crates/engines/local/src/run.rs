@@ -8,7 +8,7 @@ use std::{
 
 use testcelery_api::{Owner, Result, session_id};
 
-use crate::{error::failed, guardian::Guardian};
+use crate::{error::failed, guardian::Guardian, leftovers};
 
 /// The file of a run's folder that says whose it is: the owner in its first line, the session in its second.
 pub(crate) const WHOSE: &str = "owner";
@@ -18,7 +18,7 @@ pub(crate) const WHOSE: &str = "owner";
 pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) folder: PathBuf,
-    _guardian: Guardian,
+    guardian: Guardian,
 }
 
 impl Run {
@@ -29,7 +29,7 @@ impl Run {
         // First: it also removes a folder that is half made when we are killed.
         let guardian =
             Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
-        let run = Self { id, folder, _guardian: guardian };
+        let run = Self { id, folder, guardian };
         // What is half made goes with it, where this fails.
         make(&base, &run.folder).map_err(failed("create folder", run.folder.display().to_string()))?;
         Ok(run)
@@ -38,8 +38,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if let Err(error) = remove_folder(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "the folder of a run stays");
+        // A container that is still there could not be removed.
+        let is_empty = leftovers::folders(&self.folder).is_ok_and(|containers| containers.is_empty());
+        let removed =
+            if is_empty { remove_folder(&self.folder) } else { Err(io::Error::other("it is not empty")) };
+        if let Err(error) = removed {
+            tracing::warn!(folder = %self.folder.display(), %error, "the guardian takes a run away");
+            self.guardian.take_over();
         }
         // Other runs may have theirs in it.
         let _ = fs::remove_dir(base());

@@ -38,6 +38,14 @@ impl Translation {
         own
     }
 
+    /// The folder that a path of the container means: its own, or the host's where that alone is there.
+    pub(crate) fn folder(&self, path: &str) -> PathBuf {
+        match self.lookup(path) {
+            None if Path::new(path).is_dir() => path.into(),
+            _ => self.path(path),
+        }
+    }
+
     /// The path of the container that a path below its folder stands for.
     pub(crate) fn inside(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.root).unwrap_or(path);
@@ -195,6 +203,9 @@ mod tests {
     fn no_path_leads_out() {
         let Yard { translation, .. } = &yard();
         assert_eq!(translation.path("/../../etc/passwd"), translation.root.join("etc/passwd"));
+        assert_eq!(translation.folder("/usr"), Path::new("/usr"));
+        assert_eq!(translation.folder("/app"), translation.root.join("app"));
+        assert_eq!(translation.folder("/nowhere"), translation.root.join("nowhere"));
         assert_eq!(translation.inside(&translation.path("/app/./app.py")), "/app/app.py");
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fred::{
     error::Error as RedisError,
-    interfaces::{EventInterface, KeysInterface, PubsubInterface},
+    interfaces::{ClientLike, EventInterface, KeysInterface, PubsubInterface},
     types::Message,
 };
 use tokio::{
@@ -167,7 +167,7 @@ impl Listener {
             link.client().unsubscribe(unwanted).await?;
         }
         if !wanted.is_empty() {
-            link.client().subscribe(wanted).await?;
+            subscribe(link, wanted).await?;
         }
         for order in pending.drain(..) {
             if let Order::Watch(_, ack) = order {
@@ -180,7 +180,7 @@ impl Listener {
     async fn catch_up(&self, link: &Link) -> Result<(), RedisError> {
         let channels: Vec<String> = self.board.task_ids().iter().map(|id| key(id)).collect();
         if !channels.is_empty() {
-            link.client().subscribe(channels).await?;
+            subscribe(link, channels).await?;
             self.refresh().await;
         }
         Ok(())
@@ -214,6 +214,15 @@ impl Listener {
             self.board.deliver(id, document);
         }
     }
+}
+
+/// Subscribes, and returns when the server has done it.
+///
+/// The client tells that it has subscribed before it has even written the command, and drops the server's replies (fred 10,
+/// `Command::has_no_responses`). The server answers in order, so that its answer to what follows tells.
+async fn subscribe(link: &Link, channels: Vec<String>) -> Result<(), RedisError> {
+    link.client().subscribe(channels).await?;
+    link.client().ping(None).await
 }
 
 /// Why a call failed, without what it was about.

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use testcelery_api::{
     ContainerSpec, Error, File, FileTree, Mount, Result, Secret, Wait, WorkerContext, WorkerPlan,
 };
-use testcelery_codegen::{Config, InitialContent, READY_MARKER};
+use testcelery_codegen::{Config, InitialContent, READY_MARKER, SETTINGS_FILE};
 
 use crate::{CeleryWorker, WorkerRecipe, answers::Answers, check, command, debugpy, image, queues};
 
@@ -40,8 +40,10 @@ pub(crate) fn plan<R: WorkerRecipe + ?Sized>(recipe: &R, context: &WorkerContext
     command::check(&default, &command).map_err(problem)?;
 
     let image = image::of(&answers, |built_in| recipe.software(built_in)).map_err(problem)?;
+    let [code, settings] = files(&content, &answers, &context.name)?;
     let mut spec = ContainerSpec::new(&context.name, image)
-        .files(files(&content, &answers, &context.name)?)
+        .files(code)
+        .files(settings)
         .init(answers.init)
         .ready_timeout(
             answers.debugpy.map_or(answers.ready_timeout, |it| it.ready_timeout(answers.ready_timeout)),
@@ -124,7 +126,8 @@ fn content(answers: &Answers, context: &WorkerContext) -> InitialContent {
     signals.iter().cloned().fold(content, |content, module| content.module(SIGNALS, module))
 }
 
-fn files(content: &InitialContent, answers: &Answers, name: &str) -> Result<FileTree> {
+/// The code, which stays as it is, and the configuration, which may name paths and hosts of the stack.
+fn files(content: &InitialContent, answers: &Answers, name: &str) -> Result<[FileTree; 2]> {
     let content = content
         .generate()
         .map_err(|error| Error::component_source(name, "its modules or settings cannot be used", error))?;
@@ -132,7 +135,9 @@ fn files(content: &InitialContent, answers: &Answers, name: &str) -> Result<File
         let mode = content.mode(path).unwrap_or(0o644);
         (format!("{APP_FOLDER}/{path}"), File { content: bytes.to_owned(), mode })
     });
-    Ok(owned(answers, files))
+    let settings = format!("{APP_FOLDER}/{SETTINGS_FILE}");
+    let (settings, code): (Vec<_>, Vec<_>) = files.partition(|(path, _)| *path == settings);
+    Ok([owned(answers, code), owned(answers, settings).as_settings()])
 }
 
 /// Refuses a package of the content that hides the same one below `/src`: Python looks into `/app` first, and does not look on.

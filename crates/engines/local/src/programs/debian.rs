@@ -75,6 +75,13 @@ fn key(package: &str) -> String {
     format!("{package}-{id}-{version}-{}", std::env::consts::ARCH)
 }
 
+/// Whether packages have the names here that they have in Debian.
+pub(crate) fn is_here() -> bool {
+    ["ID", "ID_LIKE"]
+        .iter()
+        .any(|field| distribution(field).split(' ').any(|id| ["debian", "ubuntu"].contains(&id)))
+}
+
 /// What this distribution says of itself, by the name of a field of os-release(5).
 fn distribution(name: &str) -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
@@ -93,7 +100,8 @@ fn installed(folder: &Path, program: &Program) -> Option<Installed> {
         ["usr/lib", "lib"].iter().flat_map(|folder| fs::read_dir(tree.join(folder)).into_iter().flatten());
     let libraries = libraries.flatten().map(|entry| entry.path());
     let libraries = libraries.filter(|path| path.to_string_lossy().contains("-linux-gnu")).collect();
-    Some(Installed { path, libraries, origin: format!("{} (Debian packages in the cache)", found.display()) })
+    let origin = format!("{} (Debian packages in the cache)", found.display());
+    Some(Installed { path, libraries, origin, ..Installed::default() })
 }
 
 /// apt with the system's lists of packages, or with lists of its own where those are missing or name packages that are gone.

@@ -23,16 +23,19 @@ pub(crate) fn on_this_machine(sources: &Sources, program: &Program) -> Result<Op
             return Err(format!("{variable} is {}, which is no program", path.display()).into());
         }
         check_version(program, &path)?;
-        return Ok(Some(installed(&path, &variable)));
+        return Ok(Some(installed(sources, program, &path, &variable)));
     }
     let Some(path) = look_up(sources, &program.folders, &program.name) else { return Ok(None) };
     check_version(program, &path)?;
-    Ok(Some(installed(&path, "installed")))
+    Ok(Some(installed(sources, program, &path, "installed")))
 }
 
-fn installed(path: &Path, rule: &str) -> Installed {
+fn installed(sources: &Sources, program: &Program, path: &Path, rule: &str) -> Installed {
+    let name = &program.name;
     Installed {
         path: path.parent().map(Path::to_owned).into_iter().collect(),
+        path_behind: std::env::split_paths(&sources.path).filter(|folder| folder.is_absolute()).collect(),
+        alias: (path.file_name() != Some(name.as_ref())).then(|| (name.clone(), path.to_owned())),
         libraries: Vec::new(),
         origin: format!("{} ({rule})", path.display()),
     }
@@ -146,6 +149,10 @@ mod tests {
         assert_eq!(found(&sources, &program), [b]);
         sources.explicit.insert("server".into(), a.join("server"));
         assert_eq!(found(&sources, &program), [a]);
+        let other = script(folder.path(), "server-1.2", "server 1.2");
+        sources.explicit.insert("server".into(), other.clone());
+        let alias = on_this_machine(&sources, &program).unwrap().unwrap().alias;
+        assert_eq!(alias, Some(("server".to_owned(), other)));
         sources.explicit.insert("server".into(), folder.path().join("nowhere"));
         let error = on_this_machine(&sources, &program).unwrap_err().to_string();
         assert!(error.contains("TESTCELERY_SERVER") && error.contains("no program"), "{error}");

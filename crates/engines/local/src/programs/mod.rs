@@ -23,10 +23,14 @@ use crate::cache;
 const VARIABLE_PREFIX: &str = "TESTCELERY_";
 
 /// Software that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Installed {
     /// Folders to look for programs in before all others.
     pub(crate) path: Vec<PathBuf>,
+    /// Folders to look for programs in behind all others: what an installed program starts may be anywhere on the user's `PATH`.
+    pub(crate) path_behind: Vec<PathBuf>,
+    /// A program that goes by another name here, with the name that it is started by.
+    pub(crate) alias: Option<(String, PathBuf)>,
     /// Folders with shared libraries that it needs.
     pub(crate) libraries: Vec<PathBuf>,
     /// Where it came from, for people.
@@ -133,14 +137,26 @@ fn variable(program: &str) -> String {
     format!("{VARIABLE_PREFIX}{name}")
 }
 
+/// Packages to install, in words: the names are Debian's, and other systems have their own.
+fn packages(names: &[&str]) -> String {
+    let word = if names.len() == 1 { "package" } else { "packages" };
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(" and ");
+    if debian::is_here() {
+        format!("the {word} {names} of your system")
+    } else {
+        format!("what your system has for Debian's {word} {names}")
+    }
+}
+
 /// What to do about a program that is not here, with what was tried.
 fn no_source(program: &Program, reasons: &[BoxError]) -> BoxError {
-    let package = program.debian.as_deref().unwrap_or(&program.name);
+    let package = packages(&[program.debian.as_deref().unwrap_or(&program.name)]);
     let is_nowhere = reasons.iter().all(|reason| reason.is::<Nowhere>());
     let how = if is_nowhere { "nothing here can fetch it" } else { "it could not be fetched" };
     let tried: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
     let text = format!(
-        "`{}` is not on PATH, and {how}; install the package `{package}` of your system, or set {} to the program{tried}",
+        "`{}` is not on PATH, and {how}; install {package}, or set {} to the program{tried}",
         program.name,
         variable(&program.name)
     );

@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use testcelery_api::{BoxError, PythonEnvironment};
 
-use super::{Installed, Sources, find, tool, variable};
+use super::{Installed, Sources, find, packages, tool, variable};
 use crate::cache;
 
 /// Where in the cache.
@@ -108,12 +108,11 @@ fn choose(wanted: &PythonEnvironment, candidates: &[PathBuf]) -> Result<(PathBuf
     let needed = needed(wanted);
     let variable = variable("python");
     if seen.is_empty() {
-        let package =
-            wanted.version.as_deref().map_or("python3".to_owned(), |version| format!("python{version}"));
+        let name = format!("python{}", wanted.version.as_deref().unwrap_or("3"));
         return Err(format!(
-            "there is no Python on PATH, and {} needs {needed}; install the packages `{package}` and `{package}-venv` of your system, or \
-             set {variable}",
-            wanted.purpose
+            "there is no Python on PATH, and {} needs {needed}; install {}, or set {variable}",
+            wanted.purpose,
+            packages(&[&name, &format!("{name}-venv")])
         )
         .into());
     }
@@ -165,7 +164,7 @@ fn installed(folder: &Path) -> Installed {
     let made_with = fs::read_to_string(folder.join(MADE_WITH)).unwrap_or_default();
     let environment = folder.join(ENVIRONMENT);
     let origin = format!("{} ({})", environment.display(), made_with.trim());
-    Installed { path: vec![environment.join("bin")], libraries: Vec::new(), origin }
+    Installed { path: vec![environment.join("bin")], origin, ..Installed::default() }
 }
 
 /// A hash of the Python (where it is, and which build: an update replaces the file) and of what is installed.
@@ -250,10 +249,10 @@ fn explain_venv(python: &Python, error: BoxError) -> BoxError {
     }
     let minor: Vec<&str> = python.version.split('.').take(2).collect();
     format!(
-        "Python {} ({}) cannot make virtual environments; install the package `python{}-venv` of your system, or `uv`: {text}",
+        "Python {} ({}) cannot make virtual environments; install {}, or `uv`: {text}",
         python.version,
         python.path.display(),
-        minor.join(".")
+        packages(&[&format!("python{}-venv", minor.join("."))])
     )
     .into()
 }

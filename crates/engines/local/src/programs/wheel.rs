@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use testcelery_api::{BoxError, Program, Wheel};
 
-use super::{Installed, Sources, find, tool};
+use super::{Installed, Sources, find, packages, tool};
 use crate::cache;
 
 /// Where in the cache.
@@ -74,8 +74,8 @@ fn explain_pip(python: &Path, error: BoxError) -> BoxError {
         return error;
     }
     let python = python.display();
-    format!("{python} cannot fetch packages; install the package `python3-pip` of your system: {error}")
-        .into()
+    let package = packages(&["python3-pip"]);
+    format!("{python} cannot fetch packages; install {package}: {error}").into()
 }
 
 /// Per architecture: several machines may share a home.
@@ -88,7 +88,7 @@ fn installed(folder: &Path, program: &Program, wheel: &Wheel) -> Option<Installe
     let path = folder.join(&wheel.folder);
     let found = path.join(&program.name);
     let origin = format!("{} (a wheel in the cache)", found.display());
-    find::is_program(&found).then(|| Installed { path: vec![path], libraries: Vec::new(), origin })
+    find::is_program(&found).then(|| Installed { path: vec![path], origin, ..Installed::default() })
 }
 
 #[cfg(test)]

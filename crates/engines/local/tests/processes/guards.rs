@@ -62,6 +62,27 @@ fn a_container_survives_the_runtime_that_started_it() {
     runtime().block_on(async { container.logs().wait_for("late").await.unwrap() });
 }
 
+/// As a task that runs a program with an environment of its own, and in a session of its own, does.
+#[tokio::test]
+async fn strangers_that_write_to_the_log_die_with_their_container() {
+    let engine = Local::open();
+    let stranger = r#"env -i LANGUAGE=C setsid sh -c "echo stranger \$\$; : >$up; exec sleep 65""#;
+    for ending in ["exec sleep 66", "exit 3"] {
+        let text = format!("up=$PWD/up; (cd /; {stranger} &); until [ -e up ]; do :; done; {ending}");
+        let container = started(&engine, script("c", &text)).await;
+        let line = container.logs().wait_for("stranger ").await.unwrap().text;
+        let pid: u32 = line.replace("stranger ", "").parse().unwrap();
+        if ending == "exit 3" {
+            assert_eq!(container.logs().wait_ended().await, testcelery_api::ExitStatus::Code(3));
+        } else {
+            container.kill(&testcelery_api::Signal::KILL).await.unwrap();
+            container.logs().wait_ended().await;
+        }
+        assert_eq!(testcelery_api::start_time(pid), None);
+        container.remove().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn daemons_die_with_their_container() {
     let engine = Local::open();

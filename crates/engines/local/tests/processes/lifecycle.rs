@@ -110,6 +110,17 @@ async fn a_pause_freezes_everything_forked_children_too() {
 }
 
 #[tokio::test]
+async fn a_paused_container_stops_in_order() {
+    let engine = Local::open();
+    let text = "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done";
+    let container = started(&engine, script("c", text)).await;
+    container.logs().wait_for("up").await.unwrap();
+    container.pause().await.unwrap();
+    container.stop(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(container.state().await.unwrap(), ContainerState::Exited(ExitStatus::Code(7)));
+}
+
+#[tokio::test]
 async fn exec_keeps_the_streams_apart() {
     let engine = Local::open();
     let container = started(&engine, script("c", "exec sleep 60").env("OWN", "/work/x")).await;

@@ -24,17 +24,20 @@ async fn kill_9_of_the_owner() {
         let engine = Local::open();
         let spec = script(
             "c",
-            "setsid setsid sleep 600 & trap '' TERM HUP INT; echo up; while :; do sleep 0.01; done",
+            "(cd /; env -i LANGUAGE=C setsid sh -c 'echo stranger $$; exec sleep 600' &); setsid setsid sleep 600 & trap '' TERM HUP INT; echo up; while :; do sleep 0.01; done",
         );
         let container = started(&engine, spec).await;
         container.logs().wait_for("up").await.unwrap();
+        let stranger = container.logs().wait_for("stranger ").await.unwrap().text;
         // One without a trace in its environment, as a program that sets its own title may be.
         let bare =
             script("bare", "exec /usr/bin/env -i /bin/sh -c 'echo pid $$; while :; do sleep 0.01; done'");
         let bare = started(&engine, bare).await;
         let pid = bare.logs().wait_for("pid ").await.unwrap().text;
         // Not `println!`, whose output libtest keeps for itself.
-        std::io::stdout().write_all(format!("\n{pid}\nid {}\n", container.id()).as_bytes()).unwrap();
+        std::io::stdout()
+            .write_all(format!("\n{pid}\n{stranger}\nid {}\n", container.id()).as_bytes())
+            .unwrap();
         return std::future::pending().await;
     }
     let session = format!("{OWNER}{}", std::process::id());
@@ -48,6 +51,7 @@ async fn kill_9_of_the_owner() {
     let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines().map(|line| line.unwrap());
     let mut told = |what: &str| lines.find_map(|line| line.strip_prefix(what).map(str::to_owned)).unwrap();
     let bare: u32 = told("pid ").parse().unwrap();
+    let stranger: u32 = told("stranger ").parse().unwrap();
     let id = told("id ");
     assert!(start_time(bare).is_some());
     let engine = Local::open();
@@ -61,6 +65,7 @@ async fn kill_9_of_the_owner() {
     owner.wait().unwrap();
     let begin = Instant::now();
     while start_time(bare).is_some()
+        || start_time(stranger).is_some()
         || !members(&id).is_empty()
         || !engine.leftovers(&of_session).await.unwrap().is_empty()
     {

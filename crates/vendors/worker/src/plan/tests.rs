@@ -58,7 +58,7 @@ fn the_whole_spec() {
         spec.env,
         rest.replace(here.to_str().unwrap(), "HERE"),
     ));
-    let settings = spec.files[0].text("/app/testcelery/settings.py").unwrap();
+    let settings = spec.files[1].text("/app/testcelery/settings.py").unwrap();
     assert!(settings.contains("APP_NAME = 'shop'"), "{settings}");
     assert!(settings.contains("'signals': ['tests.signals']"), "{settings}");
     assert!(settings.contains("'task_acks_late': True"), "{settings}");
@@ -123,7 +123,7 @@ fn settings_of_its_own_win() {
     let of_setup = Config::new().task_acks_late(true).task_track_started(true);
     let context = context().with(of_setup);
     let spec = Worker::default().config("task_acks_late", false).plan(&context).unwrap().spec;
-    let settings = spec.files[0].text("/app/testcelery/settings.py").unwrap();
+    let settings = spec.files[1].text("/app/testcelery/settings.py").unwrap();
     assert!(settings.contains("'task_acks_late': False") && settings.contains("'task_track_started': True"));
 }
 
