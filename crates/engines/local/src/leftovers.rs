@@ -63,7 +63,7 @@ pub(crate) fn remove_runs(filter: &Filter) -> io::Result<Vec<Leftover>> {
     let mut removed = Vec::new();
     for Found { leftover, folder } in find(filter)? {
         if leftover.kind == CONTAINER {
-            // The numbers of another boot, or of another container's processes, are somebody else's here.
+            // The numbers of another boot, or of another process namespace, are somebody else's here.
             let is_here = leftover.owner.as_ref().is_some_and(Owner::is_here);
             let main = is_here.then(|| Leader::noted(&folder.join(NOTE))).flatten();
             members::kill(&leftover.name, main)?;
