@@ -54,10 +54,14 @@ async fn backend_killed_and_restarted(setup: Setup) -> Result<()> {
 #[testcelery::test(brokers(redis), backends(redis))]
 async fn nothing_is_sent_before_its_result_is_listened_for(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");
+    let logs = setup.workers()[0].logs();
+    logs.wait_for(" succeeded in ").await?;
+    let received = logs.count("] received");
     let container = setup.backends()[0].container();
     container.pause().await?;
     let mut sending = Box::pin(setup.app().task("testcelery.tasks.ping").send());
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut sending).await.is_err());
+    assert_eq!(logs.count("] received"), received);
     container.unpause().await?;
     assert_eq!(sending.await?.get::<String>().await?, "pong");
     Ok(())

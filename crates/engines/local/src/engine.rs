@@ -261,3 +261,29 @@ fn environment(
     }
     env
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
+
+    use testcelery_api::Program;
+
+    use super::*;
+    use crate::programs::Sources;
+
+    #[tokio::test]
+    async fn an_explicit_program_may_have_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server-1.2");
+        fs::write(&path, "#!/bin/sh\necho this one\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let explicit = BTreeMap::from([("server".to_owned(), path)]);
+        let sources = Sources { cache: folder.path().join("cache"), explicit, path: "/usr/bin:/bin".into() };
+        let local = Local::with(Programs::new(sources));
+        let image = Image::reference("none").software(Software::program(Program::new("server")));
+        let container = local.create(ContainerSpec::new("c", image).command(["server"])).await.unwrap();
+        container.start().await.unwrap();
+        container.logs().wait_for("this one").await.unwrap();
+        container.remove().await.unwrap();
+    }
+}

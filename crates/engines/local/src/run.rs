@@ -116,3 +116,23 @@ fn make(base: &Path, folder: &Path) -> io::Result<()> {
     }
     Err(io::Error::other("other processes keep removing it"))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn the_guardian_takes_away_what_could_not_be_removed() {
+        let run = Run::begin().unwrap();
+        let folder = run.folder.clone();
+        fs::create_dir(folder.join("a-container")).unwrap();
+        drop(run);
+        let begin = Instant::now();
+        while folder.exists() {
+            assert!(begin.elapsed() < Duration::from_secs(10), "{} stays", folder.display());
+            std::thread::yield_now();
+        }
+    }
+}
