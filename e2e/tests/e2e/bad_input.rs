@@ -132,7 +132,7 @@ mod local {
     #[test]
     fn server_that_is_no_program() {
         let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", "/nowhere/redis-server")]);
-        expect(&seen, &["redis-server", "TESTCELERY_REDIS_SERVER is /nowhere/redis-server"]);
+        expect(&seen, &["redis-server", "TESTCELERY_REDIS_SERVER is /nowhere/redis-server", "or unset it"]);
     }
 
     #[test]

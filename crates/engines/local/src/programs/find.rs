@@ -17,13 +17,9 @@ use super::{Installed, Sources, tool, variable};
 /// # Errors
 /// When the explicit path is no program, and when what is found is too old.
 pub(crate) fn on_this_machine(sources: &Sources, program: &Program) -> Result<Option<Installed>, BoxError> {
-    if let Some(path) = sources.explicit(&program.name) {
-        let variable = variable(&program.name);
-        if !is_program(&path) {
-            return Err(format!("{variable} is {}, which is no program", path.display()).into());
-        }
+    if let Some(path) = sources.explicit(&program.name)? {
         check_version(program, &path)?;
-        return Ok(Some(installed(sources, program, &path, &variable)));
+        return Ok(Some(installed(sources, program, &path, &variable(&program.name))));
     }
     let Some(path) = look_up(sources, &program.folders, &program.name) else { return Ok(None) };
     check_version(program, &path)?;

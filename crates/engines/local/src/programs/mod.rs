@@ -165,9 +165,20 @@ fn no_source(program: &Program, reasons: &[BoxError]) -> BoxError {
 
 impl Sources {
     /// The explicit path of a program.
-    fn explicit(&self, program: &str) -> Option<PathBuf> {
+    ///
+    /// # Errors
+    /// When there is no program at it.
+    fn explicit(&self, program: &str) -> Result<Option<PathBuf>, BoxError> {
         let set = || std::env::var_os(variable(program)).filter(|path| !path.is_empty()).map(PathBuf::from);
-        self.explicit.get(program).cloned().or_else(set)
+        let Some(path) = self.explicit.get(program).cloned().or_else(set) else { return Ok(None) };
+        if find::is_program(&path) {
+            return Ok(Some(path));
+        }
+        let (variable, path) = (variable(program), path.display());
+        let text = format!(
+            "{variable} is {path}, which is no program; set it to the whole path of a program, or unset it to have one looked for"
+        );
+        Err(text.into())
     }
 
     fn provide(&self, source: &SoftwareSource) -> Result<Installed, BoxError> {

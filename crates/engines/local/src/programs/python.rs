@@ -65,10 +65,7 @@ pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<St
 /// The programs that may be a Python that fits, in order. Programs that are scripts, as those of pyenv, come last: which Python they
 /// start is only known when they have started it.
 fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathBuf>, BoxError> {
-    if let Some(path) = sources.explicit("python") {
-        if !find::is_program(&path) {
-            return Err(format!("{} is {}, which is no program", variable("python"), path.display()).into());
-        }
+    if let Some(path) = sources.explicit("python")? {
         return Ok(vec![path]);
     }
     let names: Vec<String> = match &wanted.version {
