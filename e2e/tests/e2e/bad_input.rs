@@ -126,7 +126,13 @@ mod local {
     #[test]
     fn python_that_is_no_program() {
         let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_PYTHON", "/nowhere/python3")]);
-        expect(&seen, &["Celery", "TESTCELERY_PYTHON is /nowhere/python3, which is no program"]);
+        expect(&seen, &["Celery", "TESTCELERY_PYTHON is /nowhere/python3, which is no program; set it"]);
+    }
+
+    #[test]
+    fn server_at_a_relative_path() {
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_REDIS_SERVER", "bin/redis-server")]);
+        expect(&seen, &["TESTCELERY_REDIS_SERVER is bin/redis-server, which is no whole path", "unset it"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn installed(sources: &Sources, program: &Program, path: &Path, rule: &str) -> I
     let name = &program.name;
     Installed {
         path: path.parent().map(Path::to_owned).into_iter().collect(),
-        path_behind: std::env::split_paths(&sources.path).filter(|folder| folder.is_absolute()).collect(),
+        path_behind: sources.folders().collect(),
         alias: (path.file_name() != Some(name.as_ref())).then(|| (name.clone(), path.to_owned())),
         libraries: Vec::new(),
         origin: format!("{} ({rule})", path.display()),
@@ -40,10 +40,7 @@ fn installed(sources: &Sources, program: &Program, path: &Path, rule: &str) -> I
 /// The first program of a name in some folders and on `PATH`.
 pub(crate) fn look_up(sources: &Sources, folders: &[String], name: &str) -> Option<PathBuf> {
     let folders = folders.iter().map(PathBuf::from);
-    folders
-        .chain(std::env::split_paths(&sources.path))
-        .map(|folder| folder.join(name))
-        .find(|path| is_program(path))
+    folders.chain(sources.folders()).map(|folder| folder.join(name)).find(|path| is_program(path))
 }
 
 /// Whether there is a file that may be executed.
@@ -152,5 +149,18 @@ mod tests {
         sources.explicit.insert("server".into(), folder.path().join("nowhere"));
         let error = on_this_machine(&sources, &program).unwrap_err().to_string();
         assert!(error.contains("TESTCELERY_SERVER") && error.contains("no program"), "{error}");
+    }
+
+    #[test]
+    fn relative_paths_lead_nowhere() {
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let folder = up.join("bin");
+        assert!(is_program(&folder.join("sh")), "the test would pass without a program");
+        let mut sources = sources(&folder);
+        assert_eq!(on_this_machine(&sources, &Program::new("sh")).unwrap(), None);
+        sources.explicit.insert("sh".into(), folder.join("sh"));
+        let error = on_this_machine(&sources, &Program::new("sh")).unwrap_err().to_string();
+        assert!(error.contains("no whole path; set it to the whole path"), "{error}");
     }
 }

@@ -167,18 +167,27 @@ impl Sources {
     /// The explicit path of a program.
     ///
     /// # Errors
-    /// When there is no program at it.
+    /// When there is no program at it, and when it is relative: tests, containers and `cargo xtask` each work in another folder.
     fn explicit(&self, program: &str) -> Result<Option<PathBuf>, BoxError> {
         let set = || std::env::var_os(variable(program)).filter(|path| !path.is_empty()).map(PathBuf::from);
         let Some(path) = self.explicit.get(program).cloned().or_else(set) else { return Ok(None) };
-        if find::is_program(&path) {
+        let problem = if path.is_relative() {
+            "no whole path"
+        } else if !is_program(&path) {
+            "no program"
+        } else {
             return Ok(Some(path));
-        }
+        };
         let (variable, path) = (variable(program), path.display());
         let text = format!(
-            "{variable} is {path}, which is no program; set it to the whole path of a program, or unset it to have one looked for"
+            "{variable} is {path}, which is {problem}; set it to the whole path of a program, or unset it to have one looked for"
         );
         Err(text.into())
+    }
+
+    /// The folders of `PATH`. A relative one is another folder for each process, and none for us.
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        std::env::split_paths(&self.path).filter(|folder| folder.is_absolute())
     }
 
     fn provide(&self, source: &SoftwareSource) -> Result<Installed, BoxError> {

@@ -80,8 +80,7 @@ fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathB
     };
     let mut found: Vec<PathBuf> = Vec::new();
     for name in names {
-        let folders = std::env::split_paths(&sources.path).map(|folder| folder.join(&name));
-        for path in folders.filter(|path| find::is_program(path)) {
+        for path in sources.folders().map(|folder| folder.join(&name)).filter(|path| find::is_program(path)) {
             if !found.contains(&path) {
                 found.push(path);
             }
