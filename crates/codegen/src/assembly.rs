@@ -337,7 +337,7 @@ impl Assembly {
             line: place.line,
             name: format!("{dots}{}{between}{wanted}", import.module),
             problem,
-            text: place.text.to_owned(),
+            text: place.shown(),
         }
     }
 }

@@ -45,7 +45,8 @@ pub struct Config {
 
 #[derive(Clone, PartialEq)]
 struct Entry {
-    value: PyValue,
+    /// Or why it is none: what is too deep is not kept, for copying it would overflow the stack.
+    value: Result<PyValue, String>,
     /// Whether it is meant to be none of Celery's.
     custom: bool,
 }
@@ -81,17 +82,18 @@ impl Config {
         self
     }
 
-    /// What is set for a key.
+    /// Returns what is set for a key, unless its value is nested too deeply to be rendered.
     pub fn get(&self, key: &str) -> Option<&PyValue> {
-        self.entries.get(key).map(|entry| &entry.value)
+        self.entries.get(key).and_then(|entry| entry.value.as_ref().ok())
     }
 
-    /// All keys with their values, by key.
+    /// All keys with their values, by key. Values that are nested too deeply to be rendered are left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &PyValue)> {
-        self.entries.iter().map(|(key, entry)| (key.as_str(), &entry.value))
+        self.entries.iter().filter_map(|(key, entry)| Some((key.as_str(), entry.value.as_ref().ok()?)))
     }
 
     fn insert(mut self, key: String, value: PyValue, custom: bool) -> Self {
+        let value = value.check_depth().map(|()| value);
         self.entries.insert(key, Entry { value, custom });
         self
     }
@@ -101,7 +103,8 @@ impl Config {
         let mut rendered = Rendered::default();
         for (key, Entry { value, custom }) in &self.entries {
             let checked = if *custom { check_custom(key) } else { check_known(key) };
-            checked.map_err(|problem| Error::Setting { key: key.clone(), problem })?;
+            let value = checked.and(value.as_ref().map_err(Clone::clone));
+            let value = value.map_err(|problem| Error::Setting { key: key.clone(), problem })?;
             rendered.entries.push((key.clone(), value.render(key)?));
             rendered.imports.extend(value.imports());
         }

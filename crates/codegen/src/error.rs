@@ -33,6 +33,27 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A path is no regular file, for example a FIFO or a device, which may have no end.
+    #[error("`{}` is {kind}, and only regular files are read; name a file", path.display())]
+    NotAFile {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What it is, for example `a FIFO`.
+        kind: &'static str,
+    },
+
+    /// The thread that reads a module could not be started.
+    #[error(
+        "could not start the thread that reads the Python module `{path}`; raise the limits of this process"
+    )]
+    Thread {
+        /// The file, or the path that an inline source gets.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+
     /// A path is a folder where a file is expected.
     #[error("`{}` is a folder; name a Python file in it, or take all of it with `PyModule::package(..)`", path.display())]
     Folder {
@@ -66,6 +87,15 @@ pub enum Error {
         target: PathBuf,
         /// The folder that it may not leave.
         folder: PathBuf,
+    },
+
+    /// A package holds more files and folders than a worker is given.
+    #[error("`{}` holds more than {most} files and folders; name the folder of a package, or mount it into the worker instead", path.display())]
+    TooMany {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The limit.
+        most: usize,
     },
 
     /// A file is too large to be meant.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::Error;
+use crate::{Error, name};
 
 /// The folders that a module's imports start from.
 #[derive(Debug)]
@@ -59,6 +59,9 @@ impl Finder {
 
     /// The module of a dotted name, as Python would find it: a package goes before a module.
     pub(crate) fn find(&mut self, name: &str) -> Option<Found> {
+        if name.len() > name::LONGEST {
+            return None;
+        }
         if let Some(known) = self.found.get(name) {
             return known.clone();
         }

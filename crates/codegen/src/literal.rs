@@ -10,9 +10,6 @@ use std::{
 
 use crate::{Error, PyValue, crontab, name};
 
-/// Python 3.8 gives up at a hundred brackets within each other, later ones at two hundred.
-const MAX_DEPTH: usize = 64;
-
 impl PyValue {
     /// The value as one line of Python, which evaluates to exactly this value once its [`imports`](Self::imports) are there.
     ///
@@ -30,20 +27,17 @@ impl PyValue {
 
     /// As [`to_literal`](Self::to_literal); `key` is where the path in an error begins.
     pub(crate) fn render(&self, key: &str) -> Result<String, Error> {
+        // What follows is recursive, and is so for values of this depth only.
+        self.check_depth().map_err(|problem| Error::Setting { key: key.to_owned(), problem })?;
         let mut out = String::new();
-        self.write(&mut out, 0).map_err(|found| Error::Setting {
+        self.write(&mut out).map_err(|found| Error::Setting {
             key: format!("{key}{}", found.place),
             problem: found.problem,
         })?;
         Ok(out)
     }
 
-    fn write(&self, out: &mut String, depth: usize) -> Result<(), Problem> {
-        if depth > MAX_DEPTH {
-            return Err(Problem::new(format!(
-                "more than {MAX_DEPTH} brackets within each other, which is more than every Python reads"
-            )));
-        }
+    fn write(&self, out: &mut String) -> Result<(), Problem> {
         match self {
             Self::None => out.push_str("None"),
             Self::Bool(true) => out.push_str("True"),
@@ -58,34 +52,34 @@ impl PyValue {
             Self::Timestamp(moment) => out.push_str(&scalar::timestamp(*moment)?),
             Self::List(items) => {
                 out.push('[');
-                write_items(items, out, depth)?;
+                write_items(items, out)?;
                 out.push(']');
             }
             Self::Tuple(items) => {
                 out.push('(');
-                write_items(items, out, depth)?;
+                write_items(items, out)?;
                 out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
             Self::Set(members) if members.is_empty() => out.push_str("set()"),
             Self::Set(members) => {
-                let mut members = hashed(members.iter(), "member", "set", depth)?;
+                let mut members = hashed(members.iter(), "member", "set")?;
                 members.sort_unstable();
                 out.push('{');
                 out.push_str(&members.join(", "));
                 out.push('}');
             }
             Self::Dict(items) => {
-                let keys = hashed(items.iter().map(|(key, _)| key), "key", "dict", depth)?;
+                let keys = hashed(items.iter().map(|(key, _)| key), "key", "dict")?;
                 out.push('{');
                 for (place, (key, (_, value))) in keys.iter().zip(items).enumerate() {
                     out.push_str(if place == 0 { "" } else { ", " });
                     out.push_str(key);
                     out.push_str(": ");
-                    value.write(out, depth + 1).map_err(|found| found.within(format!("[{key}]")))?;
+                    value.write(out).map_err(|found| found.within(format!("[{key}]")))?;
                 }
                 out.push('}');
             }
-            Self::Call { path, args, kwargs } => write_call(path, args, kwargs, out, depth)?,
+            Self::Call { path, args, kwargs } => write_call(path, args, kwargs, out)?,
         }
         Ok(())
     }
@@ -110,10 +104,10 @@ impl Problem {
     }
 }
 
-fn write_items(items: &[PyValue], out: &mut String, depth: usize) -> Result<(), Problem> {
+fn write_items(items: &[PyValue], out: &mut String) -> Result<(), Problem> {
     for (place, item) in items.iter().enumerate() {
         out.push_str(if place == 0 { "" } else { ", " });
-        item.write(out, depth + 1).map_err(|found| found.within(format!("[{place}]")))?;
+        item.write(out).map_err(|found| found.within(format!("[{place}]")))?;
     }
     Ok(())
 }
@@ -123,7 +117,6 @@ fn hashed<'a>(
     values: impl Iterator<Item = &'a PyValue>,
     what: &str,
     of: &str,
-    depth: usize,
 ) -> Result<Vec<String>, Problem> {
     let mut rendered: Vec<String> = Vec::new();
     let mut places = HashMap::new();
@@ -136,7 +129,7 @@ fn hashed<'a>(
         }
         let mut text = String::new();
         value
-            .write(&mut text, depth + 1)
+            .write(&mut text)
             .map_err(|found| Problem::new(format!("{what} {number} of the {of}: {}", found.problem)))?;
         match value.identity().map(|identity| places.entry(identity)) {
             Some(Entry::Occupied(first)) => {
@@ -163,7 +156,6 @@ fn write_call(
     args: &[PyValue],
     kwargs: &[(String, PyValue)],
     out: &mut String,
-    depth: usize,
 ) -> Result<(), Problem> {
     if !path.contains('.') || !path.split('.').all(name::is_identifier) {
         return Err(Problem::new(format!(
@@ -172,7 +164,7 @@ fn write_call(
     }
     out.push_str(path);
     out.push('(');
-    write_items(args, out, depth).map_err(|found| found.within(".args"))?;
+    write_items(args, out).map_err(|found| found.within(".args"))?;
     for (place, (argument, value)) in kwargs.iter().enumerate() {
         if !name::is_identifier(argument) {
             return Err(Problem::new(format!("`{argument}` is no name of an argument of `{path}`")));
@@ -186,7 +178,7 @@ fn write_call(
         let known = if path == crontab::PATH { crontab::check(argument, value) } else { Ok(()) };
         known
             .map_err(Problem::new)
-            .and_then(|()| value.write(out, depth + 1))
+            .and_then(|()| value.write(out))
             .map_err(|found| found.within(format!(".{argument}")))?;
     }
     out.push(')');

@@ -48,8 +48,22 @@ pub(crate) enum Role {
     Utils,
 }
 
+/// The longest dotted name that is taken, in bytes. It becomes a path, and Linux takes paths of 4,096 bytes.
+pub(crate) const LONGEST: usize = 1_024;
+
+/// The longest part of a dotted name that is taken, in bytes: with `.py` it is the name of a file, which takes 255 bytes.
+const LONGEST_PART: usize = 250;
+
 /// Whether a dotted name is one that a module can have. `module` is what an error calls it.
 pub(crate) fn check_identifiers(module: &str, name: &str) -> Result<(), Error> {
+    if name.len() > LONGEST || name.split('.').any(|segment| segment.len() > LONGEST_PART) {
+        let start: String = name.chars().take(40).collect();
+        let problem = format!(
+            "the module name `{start}..` has {} bytes; at most {LONGEST} are taken, and {LONGEST_PART} between two dots",
+            name.len()
+        );
+        return Err(Error::ModuleName { module: module.chars().take(LONGEST).collect(), problem });
+    }
     match name.split('.').find(|segment| !is_identifier(segment)) {
         None => Ok(()),
         Some(bad) => Err(Error::ModuleName {
@@ -147,6 +161,15 @@ pub(crate) fn is_identifier(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_to_fit_into_a_path() {
+        assert!(check_identifiers("x", &["a"; LONGEST / 2].join(".")).is_ok());
+        for name in [["a"; 30_000].join("."), "a".repeat(LONGEST_PART + 1)] {
+            let error = check_identifiers("an inline module", &name).unwrap_err().to_string();
+            assert!(error.contains("at most 1024 are taken") && error.len() < 300, "{error}");
+        }
+    }
 
     fn named(path: &str) -> Result<String, String> {
         let folder = Path::new("/home/me/project");

@@ -1,8 +1,9 @@
 //! Whole packages: folders with all that is in them.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use include_dir::Dir;
@@ -31,7 +32,8 @@ pub(crate) fn of_folder(
     }
     let name = given.map_or_else(|| name::of_path(path, folder, &root), |name| Ok(name.to_owned()))?;
     let name = checked(&shown, &name)?;
-    let mut walk = Walk { loaded: alone(name.clone(), Vec::new()), top: &top, shown: &shown };
+    let mut walk =
+        Walk { loaded: alone(name.clone(), Vec::new()), top: &top, shown: &shown, entries: 0, bytes: 0 };
     walk.folder(&top, &name.replace('.', "/"))?;
     let finder = Finder::new(root);
     let finder = if given.is_some() { finder.renamed(name, full) } else { finder };
@@ -53,6 +55,12 @@ fn whole(loaded: Loaded, path: &Path) -> Result<Loaded, Error> {
     Ok(Loaded { is_whole: true, ..loaded })
 }
 
+/// The most files and folders of a package that are looked at. Links to folders may make a few of them endless.
+const MOST_ENTRIES: usize = 20_000;
+
+/// The most that the files of a package may hold together, in bytes. They are held in memory and sent to the worker.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// A walk through the folder of a package.
 struct Walk<'a> {
     loaded: Loaded,
@@ -60,46 +68,99 @@ struct Walk<'a> {
     top: &'a Path,
     /// What errors call it.
     shown: &'a str,
+    /// How many files and folders were seen.
+    entries: usize,
+    /// How many bytes the files hold that were seen.
+    bytes: u64,
+}
+
+/// A folder that is still to be looked into.
+struct Folder {
+    path: PathBuf,
+    /// Where it is in the content.
+    inside: String,
+    /// The folders that it is in, itself included, without links on the way.
+    parents: Parents,
+}
+
+/// Folders within each other, the innermost first.
+type Parents = Option<Rc<Parent>>;
+
+struct Parent {
+    path: PathBuf,
+    outer: Parents,
 }
 
 impl Walk<'_> {
     /// Everything in a folder, which is `inside` in the content.
     fn folder(&mut self, folder: &Path, inside: &str) -> Result<(), Error> {
-        let failed = |source| Error::Read { path: folder.to_owned(), folder: self.top.to_owned(), source };
-        let entries = fs::read_dir(folder).map_err(failed)?.collect::<io::Result<Vec<_>>>();
-        let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
+        let parents = Some(Rc::new(Parent { path: folder.to_owned(), outer: None }));
+        let mut todo = vec![Folder { path: folder.to_owned(), inside: inside.to_owned(), parents }];
+        while let Some(folder) = todo.pop() {
+            let mut below = self.entries_of(&folder)?;
+            below.reverse();
+            todo.append(&mut below);
+        }
+        Ok(())
+    }
+
+    /// Takes the files of a folder and returns the folders in it.
+    fn entries_of(&mut self, folder: &Folder) -> Result<Vec<Folder>, Error> {
+        let failed = |source| Error::Read { path: folder.path.clone(), folder: self.top.to_owned(), source };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&folder.path).map_err(failed)? {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                return Err(Error::TooMany { path: PathBuf::from(self.shown), most: MOST_ENTRIES });
+            }
+            paths.push(entry.map_err(failed)?.path());
+        }
         paths.sort();
+        let mut folders = Vec::new();
         for path in paths {
             let Some(file_name) = named(&path) else { continue };
-            self.stays_inside(&path, folder)?;
+            let real = self.stays_inside(&path, folder)?;
             let below = path.strip_prefix(self.top).unwrap_or(&path).display();
             let shown = PathBuf::from(format!("{}/{below}", self.shown.trim_end_matches('/')));
-            let inside = format!("{inside}/{file_name}");
+            let inside = format!("{}/{file_name}", folder.inside);
             let metadata = fs::metadata(&path).map_err(failed)?;
+            if metadata.is_file() {
+                self.bytes += metadata.len();
+                if self.bytes > MOST_BYTES {
+                    let path = PathBuf::from(self.shown);
+                    return Err(Error::TooLarge { path, size: self.bytes, most: MOST_BYTES });
+                }
+            }
             if metadata.is_dir() {
-                self.folder(&path, &inside)?;
+                let parents = Some(Rc::new(Parent { path: real, outer: folder.parents.clone() }));
+                folders.push(Folder { path, inside, parents });
             } else if let Some(name) = module_name(&inside) {
                 self.loaded.modules.push(Module::read(name, &path, &shown)?);
             } else if metadata.is_file() {
-                let content = read::other(&path, &shown, folder)?;
+                let content = read::other(&path, &shown, &folder.path)?;
                 let mode = read::mode(&metadata);
                 let origin = shown.display().to_string();
                 self.loaded.files.push(SourceFile::new(inside, origin, content, mode));
             }
         }
-        Ok(())
+        Ok(folders)
     }
 
-    /// A link may not lead out of the package, nor to a folder that it is in.
-    fn stays_inside(&self, path: &Path, folder: &Path) -> Result<(), Error> {
+    /// The path without links. A link may not lead out of the package, nor to a folder that it is in.
+    fn stays_inside(&self, path: &Path, folder: &Folder) -> Result<PathBuf, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), folder: self.top.to_owned(), source };
+        let parents = || std::iter::successors(folder.parents.as_deref(), |parent| parent.outer.as_deref());
         if !fs::symlink_metadata(path).map_err(failed)?.is_symlink() {
-            return Ok(());
+            // The folder itself may have been reached by a link.
+            let own = path.file_name().map(Path::new);
+            return Ok(match (parents().next(), own) {
+                (Some(parent), Some(own)) => parent.path.join(own),
+                _ => path.to_owned(),
+            });
         }
         let target = path.canonicalize().map_err(failed)?;
-        let folder = folder.canonicalize().map_err(failed)?;
-        if target.starts_with(self.top) && !folder.starts_with(&target) {
-            return Ok(());
+        if target.starts_with(self.top) && !parents().any(|parent| parent.path.starts_with(&target)) {
+            return Ok(target);
         }
         Err(Error::Link { link: path.to_owned(), target, folder: self.top.to_owned() })
     }

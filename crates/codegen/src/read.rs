@@ -1,6 +1,10 @@
 //! Reading files of the user's.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use crate::Error;
 
@@ -29,11 +33,40 @@ pub(crate) fn other(path: &Path, shown: &Path, folder: &Path) -> Result<Vec<u8>,
 fn bytes(path: &Path, shown: &Path, folder: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let failed =
         |source: io::Error| Error::Read { path: shown.to_owned(), folder: folder.to_owned(), source };
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > most {
-        return Err(Error::TooLarge { path: shown.to_owned(), size, most });
+    let too_large = |size| Error::TooLarge { path: shown.to_owned(), size, most };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if let Some(kind) = not_a_file(&metadata) {
+        return Err(Error::NotAFile { path: shown.to_owned(), kind });
     }
-    fs::read(path).map_err(failed)
+    if metadata.len() > most {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    // The file may grow while it is read, and some files of the kernel say that they are empty.
+    fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let size = bytes.len() as u64;
+    if size > most { Err(too_large(size)) } else { Ok(bytes) }
+}
+
+/// What something is that is no regular file; `None` for one that is.
+#[cfg(unix)]
+fn not_a_file(metadata: &fs::Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let kind = metadata.file_type();
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a folder"),
+        _ if kind.is_fifo() => Some("a FIFO"),
+        _ if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// What something is that is no regular file; `None` for one that is.
+#[cfg(not(unix))]
+fn not_a_file(metadata: &fs::Metadata) -> Option<&'static str> {
+    (!metadata.is_file()).then_some("no file")
 }
 
 /// Text of UTF-8, or the first line that is not.

@@ -4,15 +4,23 @@ use ruff_python_parser::ParseError;
 
 use crate::Error;
 
+/// The most characters of a line that an error shows.
+const LONGEST_LINE: usize = 160;
+
 /// The error for a text that is not Python; `path` is what it calls the file.
 pub(crate) fn syntax_error(path: &str, text: &str, error: &ParseError) -> Error {
-    let place = place(text, error.location.start().to_usize());
+    error_at(path, text, error.location.start().to_usize(), error.error.to_string())
+}
+
+/// An error at a place of a text; `offset` is in bytes.
+pub(crate) fn error_at(path: &str, text: &str, offset: usize, message: String) -> Error {
+    let place = place(text, offset);
     Error::Syntax {
         path: path.to_owned(),
         line: place.line,
         column: place.column,
-        message: error.error.to_string(),
-        text: place.text.to_owned(),
+        message,
+        text: place.shown(),
     }
 }
 
@@ -24,6 +32,18 @@ pub(crate) struct Place<'a> {
     pub(crate) column: usize,
     /// The line itself.
     pub(crate) text: &'a str,
+}
+
+impl Place<'_> {
+    /// The part of the line around the column: all of it, unless it is long.
+    pub(crate) fn shown(&self) -> String {
+        if self.text.chars().count() <= LONGEST_LINE {
+            return self.text.to_owned();
+        }
+        let skipped = self.column.saturating_sub(LONGEST_LINE / 2);
+        let part: String = self.text.chars().skip(skipped).take(LONGEST_LINE).collect();
+        format!("{}{part}..", if skipped == 0 { "" } else { ".." })
+    }
 }
 
 /// The place that is so many bytes behind the beginning.
@@ -64,6 +84,15 @@ mod tests {
             error.to_string(),
             "tests/tasks.py:2:7: Expected a parameter or the end of the parameter list\n  | def f(:"
         );
+    }
+
+    #[test]
+    fn nests_are_refused_with_their_place() {
+        let error = check("a.py", &format!("x = 1\ny = {}", "(".repeat(2_000))).unwrap_err().to_string();
+        let problem =
+            "a.py:2:205: more than 200 brackets within each other, which is more than Python reads\n  | ..";
+        assert!(error.starts_with(problem), "{error}");
+        assert!(error.len() < 300, "the line is long: {error}");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Python values that a setting can have.
 
 mod convert;
+pub(crate) mod nested;
 
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, civil};
 
 /// A Python value, to be written as an expression.
+///
+/// At most 64 of them are within each other: a value that is deeper is an error when it is rendered, or as a setting.
 ///
 /// Most of them come from Rust values by `into()`:
 ///
@@ -140,36 +143,19 @@ impl PyValue {
     /// The modules that [`to_literal`](Self::to_literal) names, by their full names: each needs an `import` of its own.
     pub fn imports(&self) -> BTreeSet<String> {
         let mut modules = BTreeSet::new();
-        self.add_imports(&mut modules);
-        modules
-    }
-
-    fn add_imports(&self, modules: &mut BTreeSet<String>) {
-        match self {
-            Self::List(items) | Self::Tuple(items) | Self::Set(items) => {
-                items.iter().for_each(|item| item.add_imports(modules));
-            }
-            Self::Dict(items) => {
-                for (key, value) in items {
-                    key.add_imports(modules);
-                    value.add_imports(modules);
+        let mut todo = vec![self];
+        while let Some(value) = todo.pop() {
+            match value {
+                Self::TimeDelta(_) | Self::DateTime(_) | Self::Timestamp(_) => {
+                    modules.insert("datetime".to_owned());
                 }
+                Self::Call { path, .. } => {
+                    modules.extend(path.rsplit_once('.').map(|(module, _)| module.to_owned()));
+                }
+                _ => {}
             }
-            Self::TimeDelta(_) | Self::DateTime(_) | Self::Timestamp(_) => {
-                modules.insert("datetime".to_owned());
-            }
-            Self::Call { path, args, kwargs } => {
-                modules.extend(path.rsplit_once('.').map(|(module, _)| module.to_owned()));
-                args.iter().for_each(|value| value.add_imports(modules));
-                kwargs.iter().for_each(|(_, value)| value.add_imports(modules));
-            }
-            Self::None
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::BigInt(_)
-            | Self::Float(_)
-            | Self::Str(_)
-            | Self::Bytes(_) => {}
+            value.push_inner(&mut todo);
         }
+        modules
     }
 }

@@ -312,11 +312,80 @@ fn large_files_are_mistakes() {
     assert!(project.refused(project.package("big")).contains("big/video.mp4"));
 }
 
+#[test]
+fn a_source_that_is_nested_too_deeply_is_refused_with_its_place() {
+    let project = Project::new(&[("tasks.py", "import nested\n"), ("nested.py", "")]);
+    project.write("nested.py", format!("x = 1\ny = {}\n", "[".repeat(2_000)).as_bytes());
+    let error = project.refused(project.file("tasks.py"));
+    assert!(error.starts_with("nested.py:2:205: more than 200 brackets within each other"), "{error}");
+    for deep in ["-", "not ", "a if b else ", "lambda: ", "f'{", "{1: ", "(lambda a, b: "] {
+        project.write("nested.py", format!("x = {}\n", deep.repeat(50_000)).as_bytes());
+        let error = project.refused(project.file("tasks.py"));
+        assert!(error.starts_with("nested.py:1:") && error.contains("within each other"), "{deep}: {error}");
+    }
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+
+    fn fifo(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let project = Project::new(&[("shop/__init__.py", ""), ("tasks.py", "import pipe\n")]);
+        fifo(&project.path("pipe.py"));
+        let error = project.refused(project.file("pipe.py"));
+        assert_eq!(error, "`pipe.py` is a FIFO, and only regular files are read; name a file");
+        let _socket = std::os::unix::net::UnixListener::bind(project.path("socket.py")).unwrap();
+        assert!(project.refused(project.file("socket.py")).contains("is a socket"));
+        let zeros = PyModule::file("/dev/zero").named("zeros");
+        assert!(project.refused(zeros).contains("`/dev/zero` is a device"));
+        assert_eq!(paths(project.file("tasks.py")), ["tasks.py"], "a FIFO is no module that an import finds");
+
+        fifo(&project.path("shop/pipe.py"));
+        assert!(project.refused(project.package("shop")).contains("`shop/pipe.py` is a FIFO"));
+        fs::rename(project.path("shop/pipe.py"), project.path("shop/pipe")).unwrap();
+        assert_eq!(paths(project.package("shop")), ["shop/__init__.py"], "what has no content stays out");
+    }
+
+    #[test]
+    fn links_that_multiply_have_an_end() {
+        let project = Project::new(&[("shop/__init__.py", "")]);
+        // Each folder has eight links to the next one: 8^9 paths.
+        for level in 0..10 {
+            fs::create_dir(project.path(&format!("shop/d{level}"))).unwrap();
+            for link in 0..8 {
+                let link = project.path(&format!("shop/d{level}/l{link}"));
+                if level < 9 {
+                    symlink(project.path(&format!("shop/d{}", level + 1)), link).unwrap();
+                }
+            }
+        }
+        let error = project.refused(project.package("shop"));
+        assert!(error.contains("`shop` holds more than 20000 files and folders"), "{error}");
+    }
+
+    #[test]
+    fn folders_that_link_to_each_other_are_refused() {
+        let project = Project::new(&[("shop/__init__.py", ""), ("shop/a/x.txt", ""), ("shop/b/x.txt", "")]);
+        symlink(project.path("shop/b"), project.path("shop/a/to_b")).unwrap();
+        symlink(project.path("shop/a"), project.path("shop/b/to_a")).unwrap();
+        assert!(project.refused(project.package("shop")).contains("the link `"));
+    }
+
+    #[test]
+    fn deep_folders_are_read() {
+        let project = Project::new(&[("shop/__init__.py", "")]);
+        let deep = format!("shop/{}", "d/".repeat(1_500));
+        fs::create_dir_all(project.path(&deep)).unwrap();
+        assert_eq!(paths(project.package("shop")), ["shop/__init__.py"]);
+    }
 
     #[test]
     fn a_link_may_not_lead_out() {

@@ -28,7 +28,7 @@ impl PyValue {
             }
             other => {
                 let mut text = String::new();
-                other.write(&mut text, 0).ok()?;
+                other.write(&mut text).ok()?;
                 Some(text)
             }
         }

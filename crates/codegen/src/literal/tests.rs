@@ -1,6 +1,7 @@
 use jiff::{SignedDuration, Timestamp, civil};
 
 use super::*;
+use crate::value::nested::MAX_DEPTH;
 
 fn literal(value: impl Into<PyValue>) -> String {
     value.into().to_literal().unwrap()

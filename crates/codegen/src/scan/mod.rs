@@ -13,7 +13,7 @@ use ruff_python_parser::parse_module;
 
 pub(crate) use self::imports::{Import, MODULE_SETTINGS, Wanted};
 pub(crate) use self::tasks::Tasks;
-use crate::{Error, source};
+use crate::{Error, deep_stack, nesting, source};
 
 /// What a module says about itself.
 #[derive(Debug, Default)]
@@ -42,11 +42,25 @@ impl Names {
     }
 }
 
+/// The depth of a source that every stack holds: it takes less than 2 KiB a level. Most sources are less deep than 40.
+const SHALLOW: usize = 150;
+
 /// Reads a module of a dotted name. `path` is what errors call it.
 ///
 /// # Errors
-/// [`Error::Syntax`].
+/// [`Error::Syntax`], also for a text that is nested too deeply; [`Error::Thread`].
 pub(crate) fn scan(path: &str, module: &str, text: &str) -> Result<Scan, Error> {
+    let depth =
+        nesting::check(text).map_err(|found| source::error_at(path, text, found.offset, found.problem))?;
+    if depth <= SHALLOW {
+        return scan_here(path, module, text);
+    }
+    // The tree is walked and freed by recursion, so it lives and ends there.
+    deep_stack::run(|| scan_here(path, module, text))
+        .map_err(|source| Error::Thread { path: path.to_owned(), source })?
+}
+
+fn scan_here(path: &str, module: &str, text: &str) -> Result<Scan, Error> {
     let parsed = parse_module(text).map_err(|error| source::syntax_error(path, text, &error))?;
     let mut scanner = Scanner { tasks: tasks::Collector::new(module), ..Scanner::default() };
     scanner.visit_body(parsed.suite());
@@ -223,6 +237,9 @@ fn dotted(expr: &Expr) -> Option<String> {
 fn literal(expr: &Expr) -> Option<&str> {
     expr.as_string_literal_expr().map(|literal| literal.value.to_str())
 }
+
+#[cfg(test)]
+mod depth_tests;
 
 #[cfg(test)]
 mod tests {

@@ -48,13 +48,13 @@ fn leaf() -> impl Strategy<Value = PyValue> {
 
 /// Keys of a dict or members of a set that are different ones for Python, because of their places.
 fn distinct(values: Vec<(u8, PyValue)>) -> Vec<PyValue> {
-    let distinct = |(place, (kind, value)): (usize, (u8, PyValue))| match (kind, value) {
+    let distinct = |(place, (kind, value)): (usize, (u8, PyValue))| match (kind, &value) {
         (0, _) => PyValue::from(place),
         (1, _) => PyValue::big_int(format!("{place}{}", "0".repeat(50))),
         (2, _) => PyValue::from(Duration::from_micros(place as u64)),
         (_, PyValue::Str(text)) => PyValue::from(format!("{place}{text}")),
         (_, PyValue::Bytes(bytes)) => PyValue::bytes([&[place as u8][..], &bytes].concat()),
-        (_, value) => PyValue::tuple([place.into(), value]),
+        _ => PyValue::tuple([place.into(), value]),
     };
     values.into_iter().enumerate().map(distinct).collect()
 }
