@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::url::bracketed;
+
 /// One port of a container, seen from the test and from the container's own network.
 ///
 /// ```
@@ -36,12 +38,12 @@ impl Endpoint {
 
     /// `host:port` for the test's side.
     pub fn host_address(&self) -> String {
-        format!("{}:{}", self.host, self.host_port)
+        format!("{}:{}", bracketed(&self.host), self.host_port)
     }
 
     /// `host:port` for containers of the same network.
     pub fn network_address(&self) -> String {
-        format!("{}:{}", self.network_host, self.network_port)
+        format!("{}:{}", bracketed(&self.network_host), self.network_port)
     }
 }
 

@@ -1,18 +1,33 @@
 //! Connection URLs whose parts are percent-encoded and whose password stays hidden.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::Secret;
+
+pub use parse::ParseUrlError;
+
+mod parse;
 
 /// Everything but RFC 3986's unreserved characters is encoded, which is what `urllib.parse.quote(safe="")` does and what
 /// Kombu's `parse_url` undoes.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A host stays readable: only what would end it, or begin another part of the URL, is encoded.
+const HOST: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'%').add(b'/').add(b'?').add(b'#').add(b'@').add(b'[').add(b']').add(b';');
+
+/// An option whose name contains one of these has a value that is not shown.
+const SECRET_OPTIONS: [&str; 7] = ["pass", "pwd", "secret", "token", "key", "auth", "credential"];
+
 /// The URL of a broker or a result backend.
 ///
-/// `Display` and `Debug` print `**` for the password, as Kombu's `as_uri()` does; [`reveal`](Self::reveal) gives the real thing.
+/// A text is parsed as Kombu's `parse_url` does (kombu/utils/url.py), but it is taken whole or refused: what Kombu drops (a fragment, an
+/// option without a value) or repairs (a broken percent escape) is an error. An empty user name, password or path is the same as none.
+///
+/// `Display` and `Debug` print `**` for the password, as Kombu's `as_uri()` does, and for options whose name sounds like a secret;
+/// [`reveal`](Self::reveal) gives the real text.
 ///
 /// ```
 /// use testcelery_api::{ConnectionUrl, Secret};
@@ -32,18 +47,20 @@ pub struct ConnectionUrl {
     host: String,
     port: Option<u16>,
     path: Option<String>,
+    options: Vec<(String, String)>,
 }
 
 impl ConnectionUrl {
-    /// A URL of a scheme and a host, with nothing else in it.
+    /// A URL of a scheme and a host, with nothing else in it. An IPv6 address may be in brackets or not.
     pub fn new(scheme: impl Into<String>, host: impl Into<String>) -> Self {
         Self {
             scheme: scheme.into(),
             username: String::new(),
             password: None,
-            host: host.into(),
+            host: without_brackets(host.into()),
             port: None,
             path: None,
+            options: Vec::new(),
         }
     }
 
@@ -57,23 +74,35 @@ impl ConnectionUrl {
     /// Replaces host and port, for the same service seen from elsewhere.
     #[must_use]
     pub fn at(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.host = host.into();
+        self.host = without_brackets(host.into());
         self.port = Some(port);
         self
     }
 
-    /// Sets user name and password; an empty user name is allowed (Redis).
+    /// Sets user name and password. Either may be empty, which means that there is none.
     #[must_use]
     pub fn credentials(mut self, username: impl Into<String>, password: Secret) -> Self {
         self.username = username.into();
-        self.password = Some(password);
+        self.password = Some(password).filter(|password| !password.reveal().is_empty());
         self
     }
 
     /// Sets what follows the first slash: a virtual host or a database. The text is the plain one; it is encoded on the way out.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.path = Some(path.into()).filter(|path| !path.is_empty());
+        self
+    }
+
+    /// Sets an option, in the place of an earlier one of that name: `heartbeat` is 10 in `amqp://host/?heartbeat=10`. Name and value are
+    /// plain text; they are encoded on the way out.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        match self.options.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.options.push((name, value)),
+        }
         self
     }
 
@@ -82,9 +111,14 @@ impl ConnectionUrl {
         &self.scheme
     }
 
-    /// The host.
+    /// The host, decoded; an IPv6 address is without its brackets. Empty where there is none.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host as it stands in front of `:port`: an IPv6 address is in brackets.
+    pub fn bracketed_host(&self) -> Cow<'_, str> {
+        bracketed(&self.host)
     }
 
     /// The port, where one is set.
@@ -107,56 +141,78 @@ impl ConnectionUrl {
         self.path.as_deref()
     }
 
-    /// The whole URL with its password in it. Hand it to the peer, never to a log.
-    pub fn reveal(&self) -> String {
-        let password = self.password.as_ref().map(|secret| encode(secret.reveal()));
-        self.render(password.as_deref())
+    /// The options, decoded, in their order: what follows the `?`.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    fn render(&self, password: Option<&str>) -> String {
+    /// The first option that is not one of `known`. Whoever follows a URL refuses such an option by its name, so that no wish is dropped.
+    ///
+    /// ```
+    /// use testcelery_api::ConnectionUrl;
+    ///
+    /// let url: ConnectionUrl = "amqp://h/?heartbeat=10&ssl=true".parse()?;
+    /// assert_eq!(url.unknown_option(&["heartbeat"]), Some("ssl"));
+    /// # Ok::<(), testcelery_api::ParseUrlError>(())
+    /// ```
+    pub fn unknown_option(&self, known: &[&str]) -> Option<&str> {
+        self.options().map(|(name, _)| name).find(|name| !known.contains(name))
+    }
+
+    /// The whole URL with its password in it. Hand it to the peer, never to a log.
+    pub fn reveal(&self) -> String {
+        self.render(false)
+    }
+
+    fn render(&self, redact: bool) -> String {
+        let secret = |text: &str| if redact { "**".to_owned() } else { encode(text) };
         let mut out = format!("{}://", self.scheme);
         out.push_str(&encode(&self.username));
-        if let Some(password) = password {
+        if let Some(password) = &self.password {
             out.push(':');
-            out.push_str(password);
+            out.push_str(&secret(password.reveal()));
         }
-        if !self.username.is_empty() || password.is_some() {
+        if !self.username.is_empty() || self.password.is_some() {
             out.push('@');
         }
-        out.push_str(&self.host);
+        match self.host.contains(':') {
+            // RFC 6874: the `%` in front of an interface's name is encoded.
+            true => out.push_str(&bracketed(&self.host).replace('%', "%25")),
+            false => out.extend(utf8_percent_encode(&self.host, HOST)),
+        }
         if let Some(port) = self.port {
             out.push_str(&format!(":{port}"));
         }
         out.push('/');
         // Kombu reads `amqp://host//` as the virtual host "/"; encoded it is unambiguous.
         out.push_str(&encode(self.path.as_deref().unwrap_or_default()));
+        let mut separator = '?';
+        for (name, value) in &self.options {
+            let value = if is_secret(name) { secret(value) } else { encode(value) };
+            out.push_str(&format!("{separator}{}={value}", encode(name)));
+            separator = '&';
+        }
         out
     }
 }
 
-/// A text that is no connection URL. It does not repeat the text: there may be a password in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a connection URL ({0}); expected `scheme://user:password@host:port/path`")]
-pub struct ParseUrlError(String);
+fn is_secret(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    SECRET_OPTIONS.iter().any(|part| option.contains(part))
+}
 
-impl FromStr for ConnectionUrl {
-    type Err = ParseUrlError;
+fn without_brackets(host: String) -> String {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(bare) => bare.to_owned(),
+        None => host,
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = url::Url::parse(text).map_err(|error| ParseUrlError(error.to_string()))?;
-        let decode = |part: &str| {
-            let text = percent_encoding::percent_decode_str(part).decode_utf8();
-            text.map(|text| text.into_owned()).map_err(|error| ParseUrlError(error.to_string()))
-        };
-        let path = url.path().strip_prefix('/').map(decode).transpose()?;
-        Ok(Self {
-            scheme: url.scheme().to_owned(),
-            username: decode(url.username())?,
-            password: url.password().map(decode).transpose()?.map(Secret::new),
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port(),
-            path: path.filter(|path| !path.is_empty()),
-        })
+/// A host as it stands in front of `:port`: an IPv6 address is in brackets.
+pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
+    match host.contains(':') && !host.starts_with('[') {
+        true => Cow::Owned(format!("[{host}]")),
+        false => Cow::Borrowed(host),
     }
 }
 
@@ -166,7 +222,7 @@ fn encode(text: &str) -> String {
 
 impl fmt::Display for ConnectionUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(self.password.as_ref().map(|_| "**")))
+        f.write_str(&self.render(true))
     }
 }
 
@@ -177,61 +233,4 @@ impl fmt::Debug for ConnectionUrl {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn parts_survive_encoding(user in "\\PC{1,12}", password in "\\PC{1,12}", path in "\\PC{0,12}") {
-            let url = ConnectionUrl::new("amqp", "h").port(1).credentials(&user, Secret::new(&password)).path(&path);
-            let text = url.reveal();
-            let rest = text.strip_prefix("amqp://").unwrap();
-            let (login, tail) = rest.split_once('@').unwrap();
-            let (got_user, got_password) = login.split_once(':').unwrap();
-            let got_path = tail.strip_prefix("h:1/").unwrap();
-            let decode = |s: &str| percent_encoding::percent_decode_str(s).decode_utf8().unwrap().into_owned();
-            prop_assert_eq!(decode(got_user), user);
-            prop_assert_eq!(decode(got_password), password);
-            prop_assert_eq!(decode(got_path), path);
-        }
-
-        #[test]
-        fn password_is_never_displayed(password in "[a-z]{8,20}") {
-            let url = ConnectionUrl::new("redis", "h").credentials("", Secret::new(&password));
-            let shown = format!("{url} {url:?}");
-            prop_assert!(!shown.contains(&password));
-        }
-    }
-
-    #[test]
-    fn parses_what_it_renders() {
-        for text in [
-            "amqp://me%40work:p%2Fw@127.0.0.1:5672/my%20vhost",
-            "redis://:pw@h:6379/1",
-            "cache+memcached://h:11211/",
-            "amqp://h/%2F",
-        ] {
-            assert_eq!(text.parse::<ConnectionUrl>().unwrap().reveal(), text);
-        }
-        // What Kombu users write for the virtual host "/".
-        assert_eq!("amqp://h//".parse::<ConnectionUrl>().unwrap().path_text(), Some("/"));
-    }
-
-    #[test]
-    fn a_bad_url_is_not_repeated() {
-        let error = "redis://:hunter2@:x".parse::<ConnectionUrl>().unwrap_err().to_string();
-        assert!(!error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn root_vhost_is_encoded() {
-        assert_eq!(ConnectionUrl::new("amqp", "h").path("/").reveal(), "amqp://h/%2F");
-    }
-
-    #[test]
-    fn no_credentials_no_at_sign() {
-        assert_eq!(ConnectionUrl::new("redis", "h").port(6379).path("0").reveal(), "redis://h:6379/0");
-    }
-}
+mod tests;

@@ -51,8 +51,13 @@ impl AppBuilder {
     /// Adds a broker by its URL, or several of them with `;` between them as Celery has it. Of several brokers the first that answers is
     /// taken.
     pub fn broker_url(mut self, url: impl AsRef<str>) -> Self {
-        let urls = url.as_ref().split(';');
-        self.brokers.extend(urls.map(|url| Source::Url(url.to_owned())));
+        let text = url.as_ref();
+        // A `;` that no URL follows separates nothing: the text is judged as a whole.
+        let urls: Vec<&str> = match text.split(';').all(|url| url.contains("://")) {
+            true => text.split(';').collect(),
+            false => vec![text],
+        };
+        self.brokers.extend(urls.into_iter().map(|url| Source::Url(url.to_owned())));
         self
     }
 
@@ -112,14 +117,18 @@ impl AppBuilder {
     /// Connects to the broker and to the result backend.
     ///
     /// # Errors
-    /// [`Error::NoBroker`], [`Error::Url`] and [`Error::UnknownScheme`] before anything is connected to, [`Error::NoRpc`] when the broker
-    /// carries no results, [`Error::Connection`] when a server cannot be reached.
+    /// [`Error::NoBroker`], [`Error::Url`], [`Error::UnknownScheme`] and [`Error::UnsupportedUrl`] before anything is connected to,
+    /// [`Error::NoRpc`] when the broker carries no results, [`Error::Connection`] when a server cannot be reached.
     pub async fn connect(self) -> Result<App> {
         let brokers: Vec<_> =
             self.brokers.iter().map(|source| locate(source, BROKER)).collect::<Result<_>>()?;
         let choices: Vec<_> = brokers
             .into_iter()
-            .map(|(address, scheme)| Ok((address, self.transport_for(&scheme)?)))
+            .map(|(address, url)| {
+                let factory = self.transport_for(url.scheme())?;
+                factory.check(&url).map_err(|problem| unsupported(BROKER, &url, problem))?;
+                Ok((address, factory))
+            })
             .collect::<Result<_>>()?;
         let backend = self.choose_backend()?;
         let transport = connect_first(choices).await?;
@@ -159,18 +168,31 @@ impl AppBuilder {
         let Some(source) = &self.backend else {
             return Ok(Backend::Disabled);
         };
-        let (address, scheme) = locate(source, BACKEND)?;
-        match scheme.as_str() {
-            "rpc" => return Ok(Backend::Rpc),
-            "disabled" => return Ok(Backend::Disabled),
-            _ => {}
+        let (address, url) = locate(source, BACKEND)?;
+        let scheme = url.scheme();
+        let without_server = match scheme {
+            "rpc" => Some(Backend::Rpc),
+            "disabled" => Some(Backend::Disabled),
+            _ => None,
+        };
+        if let Some(backend) = without_server {
+            return match url == ConnectionUrl::new(scheme, "") {
+                true => Ok(backend),
+                false => {
+                    let problem = format!("`{scheme}://` names no server of its own and has no options");
+                    Err(unsupported(BACKEND, &url, problem))
+                }
+            };
         }
-        let speaks = |factory: &&Arc<dyn StoreFactory>| factory.schemes().contains(&scheme.as_str());
+        let speaks = |factory: &&Arc<dyn StoreFactory>| factory.schemes().contains(&scheme);
         match self.stores.iter().find(speaks) {
-            Some(factory) => Ok(Backend::Store(address, factory.clone())),
+            Some(factory) => {
+                factory.check(&url).map_err(|problem| unsupported(BACKEND, &url, problem))?;
+                Ok(Backend::Store(address, factory.clone()))
+            }
             None => {
                 let known = self.stores.iter().flat_map(|factory| factory.schemes());
-                Err(unknown(&scheme, BACKEND, known.copied().chain(["rpc", "disabled"])))
+                Err(unknown(scheme, BACKEND, known.copied().chain(["rpc", "disabled"])))
             }
         }
     }
@@ -194,20 +216,23 @@ enum Backend {
     Store(Arc<dyn Address>, Arc<dyn StoreFactory>),
 }
 
-fn locate(source: &Source, role: &'static str) -> Result<(Arc<dyn Address>, String)> {
+fn locate(source: &Source, role: &'static str) -> Result<(Arc<dyn Address>, ConnectionUrl)> {
     match source {
         Source::Url(text) => {
             let url: ConnectionUrl = text.parse().map_err(|source| Error::Url { role, source })?;
-            let scheme = url.scheme().to_owned();
-            Ok((Arc::new(url), scheme))
+            Ok((Arc::new(url.clone()), url))
         }
         Source::Address(address) => {
             let url = address
                 .url()
                 .map_err(|error| Error::connection(format!("find the {role}"), "its address", error))?;
-            Ok((address.clone(), url.scheme().to_owned()))
+            Ok((address.clone(), url))
         }
     }
+}
+
+fn unsupported(role: &'static str, url: &ConnectionUrl, problem: String) -> Error {
+    Error::UnsupportedUrl { role, url: url.to_string(), problem }
 }
 
 fn unknown(scheme: &str, role: &'static str, known: impl Iterator<Item = &'static str>) -> Error {

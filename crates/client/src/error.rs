@@ -112,7 +112,7 @@ pub enum Error {
     },
 
     /// Nobody speaks the scheme of a URL.
-    #[error("nobody speaks {scheme}:// as a {role}; known are {}", known.join(", "))]
+    #[error("nobody speaks {scheme}:// as a {role}; known are {}{}", known.join(", "), reason(scheme))]
     UnknownScheme {
         /// The scheme.
         scheme: String,
@@ -134,6 +134,17 @@ pub enum Error {
         /// Why; the URL is not repeated.
         #[source]
         source: testcelery_api::ParseUrlError,
+    },
+
+    /// A URL asks for something that cannot be followed; nothing was connected to.
+    #[error("the URL of the {role} cannot be used ({url}): {problem}")]
+    UnsupportedUrl {
+        /// `broker` or `result backend`.
+        role: &'static str,
+        /// The redacted URL.
+        url: String,
+        /// What cannot be followed.
+        problem: String,
     },
 
     /// The broker's transport cannot carry results.
@@ -185,5 +196,15 @@ impl Error {
             Self::Task(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// What a scheme asks for that no transport here supports.
+fn reason(scheme: &str) -> &'static str {
+    match scheme {
+        "amqps" | "rediss" => " (TLS is not supported)",
+        "socket" | "redis+socket" => " (Unix sockets are not supported)",
+        "sentinel" => " (Redis Sentinel is not supported)",
+        _ => "",
     }
 }

@@ -20,7 +20,7 @@ mod store;
 mod task_error;
 mod transport;
 
-pub use address::Address;
+pub use address::{Address, refuse_options};
 pub use app::App;
 pub use builder::{AppBuilder, DEFAULT_RESULT_TIMEOUT};
 pub use call::{Call, DEFAULT_QUEUE};

@@ -3,8 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use testcelery_api::ConnectionUrl;
 
-use crate::{Address, Result, ResultMeta};
+use crate::{Address, Result, ResultMeta, address::refuse_options};
 
 /// A result backend, read from the client's side.
 #[async_trait]
@@ -55,6 +56,16 @@ pub trait StoreFactory: Send + Sync + fmt::Debug {
     /// The schemes, as `["redis", "rediss"]`.
     fn schemes(&self) -> &'static [&'static str];
 
+    /// Checks a URL of one of these schemes before anything is connected to. What a URL asks for is followed or refused, never dropped.
+    ///
+    /// The default refuses every option (`?name=value`); a factory that follows some overrides it.
+    ///
+    /// # Errors
+    /// What cannot be followed, by its name and without its value.
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        refuse_options(url, &[])
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -66,6 +77,10 @@ pub trait StoreFactory: Send + Sync + fmt::Debug {
 impl<T: StoreFactory + ?Sized> StoreFactory for Arc<T> {
     fn schemes(&self) -> &'static [&'static str] {
         (**self).schemes()
+    }
+
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        (**self).check(url)
     }
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>> {

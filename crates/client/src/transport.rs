@@ -3,8 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use testcelery_api::ConnectionUrl;
 
-use crate::{Address, Message, Result, ResultStore};
+use crate::{Address, Message, Result, ResultStore, address::refuse_options};
 
 /// A connection to a broker. It is made once and shared; a transport that loses it makes a new one for the next call.
 #[async_trait]
@@ -61,6 +62,16 @@ pub trait TransportFactory: Send + Sync + fmt::Debug {
     /// The schemes, as `["amqp", "pyamqp"]`.
     fn schemes(&self) -> &'static [&'static str];
 
+    /// Checks a URL of one of these schemes before anything is connected to. What a URL asks for is followed or refused, never dropped.
+    ///
+    /// The default refuses every option (`?name=value`); a factory that follows some overrides it.
+    ///
+    /// # Errors
+    /// What cannot be followed, by its name and without its value.
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        refuse_options(url, &[])
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -72,6 +83,10 @@ pub trait TransportFactory: Send + Sync + fmt::Debug {
 impl<T: TransportFactory + ?Sized> TransportFactory for Arc<T> {
     fn schemes(&self) -> &'static [&'static str] {
         (**self).schemes()
+    }
+
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        (**self).check(url)
     }
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>> {

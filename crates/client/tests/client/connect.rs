@@ -39,6 +39,53 @@ async fn a_text_that_is_no_url_is_not_repeated() {
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
 
+/// What a URL asks for is followed or refused by its name, and a refusal comes before the first connection.
+#[tokio::test]
+async fn what_a_url_asks_for_is_never_dropped() {
+    for (broker, backend, expected) in [
+        (
+            "fake://h/?virtual_host=hunter2",
+            "rpc://",
+            "the URL of the broker cannot be used (fake://h/?virtual_host=hunter2): option `virtual_host` of the URL is not supported; \
+             none is known",
+        ),
+        (
+            "fake://h/;fake://i/?password=hunter2",
+            "rpc://",
+            "the URL of the broker cannot be used (fake://i/?password=**): option `password` of the URL is not supported; none is known",
+        ),
+        (
+            "fake://h/",
+            "fake://h/?a=1",
+            "the URL of the result backend cannot be used (fake://h/?a=1): option `a` of the URL is not supported; none is known",
+        ),
+        (
+            "fake://h/",
+            "rpc://?a=1",
+            "the URL of the result backend cannot be used (rpc:///?a=1): `rpc://` names no server of its own and has no options",
+        ),
+        (
+            "fake://h/",
+            "disabled://x",
+            "the URL of the result backend cannot be used (disabled://x/): `disabled://` names no server of its own and has no options",
+        ),
+        ("amqps://h/", "rpc://", "nobody speaks amqps:// as a broker; known are fake (TLS is not supported)"),
+        (
+            "redis+socket:///run/redis.sock",
+            "rpc://",
+            "nobody speaks redis+socket:// as a broker; known are fake (Unix sockets are not supported)",
+        ),
+        ("fake://a#b@h/", "rpc://", "the URL of the broker cannot be read"),
+        ("fake://h1;h2/", "rpc://", "the URL of the broker cannot be read"),
+        ("fake://h/", "fake://h1;h2/", "the URL of the result backend cannot be read"),
+    ] {
+        let world = World::default();
+        let error = world.builder().broker_url(broker).backend_url(backend).connect().await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(world.log().is_empty(), "{broker} {backend}: {:?}", world.log());
+    }
+}
+
 #[tokio::test]
 async fn an_app_needs_a_broker() {
     let error = App::builder("test").connect().await.unwrap_err();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, ConnectionUrl};
 use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory};
 
 use crate::{Client, connection};
@@ -67,7 +67,15 @@ impl StoreFactory for MemcachedStoreFactory {
         &["cache+memcached", "cache+memcache", "cache+pylibmc"]
     }
 
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        connection::check(url)
+    }
+
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>> {
+        if let Ok(url) = address.url() {
+            connection::check(&url)
+                .map_err(|problem| Error::connection("connect", url.to_string(), problem))?;
+        }
         let store = MemcachedStore::new(address);
         store.run("connect", &Request::Version).await?;
         Ok(Arc::new(store))

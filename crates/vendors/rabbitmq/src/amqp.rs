@@ -9,6 +9,7 @@ use lapin::{
     uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
 };
 use testcelery_api::ConnectionUrl;
+use testcelery_client::refuse_options;
 
 use crate::{Error, PORT, Result};
 
@@ -17,6 +18,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Seconds between heartbeats: a peer that is cut off is noticed after twice that.
 const HEARTBEAT: u16 = 20;
+
+/// The option of a URL that sets another number of seconds, as in Kombu.
+const HEARTBEAT_OPTION: &str = "heartbeat";
 
 /// Bytes in a frame at most. lapin keeps two buffers of 32 frames for every connection: RabbitMQ's own 128 KiB would be 8 MiB of memory.
 const FRAME_MAX: u32 = 16 * 1024;
@@ -31,21 +35,29 @@ pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
     }
 }
 
-/// Builds lapin's form of a URL from its parts, with Kombu's defaults for those that are left out. No text with a password in it is
-/// ever parsed, so none can end up in an error.
+/// Builds lapin's form of a URL from its parts.
 fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
+    parameters(url).map_err(|problem| Error::Url { url: url.to_string(), problem })
+}
+
+/// As [`uri`], with Kombu's defaults for what is left out (`default_connection_params` in kombu/transport/pyamqp.py): host, user and
+/// password each by itself. No text with a password in it is ever parsed, so none can end up in an error.
+pub(crate) fn parameters(url: &ConnectionUrl) -> Result<AMQPUri, String> {
+    refuse_options(url, &[HEARTBEAT_OPTION])?;
+    let heartbeat = match url.options().find(|(name, _)| *name == HEARTBEAT_OPTION) {
+        None => HEARTBEAT,
+        Some((name, seconds)) => seconds.parse().map_err(|_| {
+            format!("option `{name}` is not a whole number of seconds from 0 (no heartbeats) to 65535")
+        })?,
+    };
     let vhost = url.path_text().unwrap_or("/");
     if ShortString::try_new(vhost).is_err() {
-        return Err(Error::Url {
-            url: url.to_string(),
-            problem: "the virtual host is longer than 255 bytes",
-        });
+        return Err("the virtual host is longer than 255 bytes".to_owned());
     }
-    let userinfo = match url.password() {
-        Some(password) => {
-            AMQPUserInfo { username: url.username().to_owned(), password: password.reveal().to_owned() }
-        }
-        None => AMQPUserInfo::default(),
+    let default = AMQPUserInfo::default();
+    let userinfo = AMQPUserInfo {
+        username: Some(url.username().to_owned()).filter(|user| !user.is_empty()).unwrap_or(default.username),
+        password: url.password().map_or(default.password, |password| password.reveal().to_owned()),
     };
     let host = match url.host() {
         "" => "localhost",
@@ -57,7 +69,7 @@ fn uri(url: &ConnectionUrl) -> Result<AMQPUri> {
         vhost: vhost.to_owned(),
         query: AMQPQueryString {
             frame_max: Some(FRAME_MAX),
-            heartbeat: Some(HEARTBEAT),
+            heartbeat: Some(heartbeat),
             ..AMQPQueryString::default()
         },
     })
@@ -113,6 +125,50 @@ mod tests {
         let uri = uri(&"amqp://broker".parse().unwrap()).unwrap();
         assert_eq!((uri.vhost.as_str(), uri.authority.port), ("/", 5672));
         assert_eq!(uri.authority.userinfo, AMQPUserInfo::default());
+    }
+
+    /// `kombu.Connection("amqp://user@broker").info()` has the user `user` and the password `guest`.
+    #[test]
+    fn user_and_password_have_defaults_of_their_own() {
+        for (text, user, password) in [
+            ("amqp://user@broker", "user", "guest"),
+            ("amqp://user:@broker", "user", "guest"),
+            ("amqp://:pw@broker", "guest", "pw"),
+            ("amqp://user:pw@broker", "user", "pw"),
+        ] {
+            let userinfo = uri(&text.parse().unwrap()).unwrap().authority.userinfo;
+            assert_eq!((userinfo.username.as_str(), userinfo.password.as_str()), (user, password), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_option_is_followed_or_refused() {
+        let heartbeat = |text: &str| parameters(&text.parse().unwrap()).map(|uri| uri.query.heartbeat);
+        assert_eq!(heartbeat("amqp://h"), Ok(Some(HEARTBEAT)));
+        assert_eq!(heartbeat("amqp://h/?heartbeat=7"), Ok(Some(7)));
+        assert!(heartbeat("amqp://h/?heartbeat=1.5").unwrap_err().contains("whole number of seconds"));
+        let problem = heartbeat("amqp://h/?heartbeat=7&ssl_password=hunter2").unwrap_err();
+        assert_eq!(problem, "option `ssl_password` of the URL is not supported; known are heartbeat");
+    }
+
+    /// A listener on [::1] sees the first bytes of the protocol.
+    #[tokio::test]
+    async fn an_ipv6_address_is_connected_to() {
+        use tokio::io::AsyncReadExt as _;
+
+        let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+        let url: ConnectionUrl =
+            format!("amqp://[::1]:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut header = [0; 4];
+            stream.read_exact(&mut header).await.unwrap();
+            header
+        };
+        tokio::select! {
+            header = serve => assert_eq!(&header, b"AMQP"),
+            opened = open(&url) => panic!("{opened:?}"),
+        }
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl RabbitMq {
             let problem = "the virtual host must have 1 to 255 bytes; set another one with `.vhost(..)`";
             return Err(Error::component(name, problem));
         }
-        if self.user.is_empty() || self.user.contains('\0') || self.password.reveal().contains('\0') {
-            let problem = "the user must not be empty, and neither user nor password may hold a NUL";
+        let password = self.password.reveal();
+        if self.user.is_empty() || password.is_empty() || self.user.contains('\0') || password.contains('\0')
+        {
+            let problem =
+                "neither user nor password may be empty or hold a NUL; set others with `.credentials(..)`";
             return Err(Error::component(name, problem));
         }
         let malformed = self.conf.iter().find(|line| {
@@ -222,7 +225,8 @@ mod tests {
     fn what_cannot_work_is_refused_before_anything_starts() {
         assert!(problem(&RabbitMq::default().vhost("")).contains("`mq`: the virtual host"));
         assert!(problem(&RabbitMq::default().vhost("v".repeat(256))).contains("255 bytes"));
-        assert!(problem(&RabbitMq::default().credentials("", Secret::new("x"))).contains("the user"));
+        assert!(problem(&RabbitMq::default().credentials("", Secret::new("x"))).contains("neither user"));
+        assert!(problem(&RabbitMq::default().credentials("u", Secret::new(""))).contains("nor password"));
         assert!(problem(&RabbitMq::default().conf("heartbeat 5")).contains("\"heartbeat 5\""));
         assert!(problem(&RabbitMq::default().conf("a = 1\nb = 2")).contains("one line"));
     }

@@ -19,7 +19,7 @@ pub enum Error {
         /// The redacted URL.
         url: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
 
     /// The broker cannot be reached, or refuses.

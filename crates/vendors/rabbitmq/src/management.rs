@@ -69,7 +69,7 @@ async fn ask(url: &ConnectionUrl) -> Result<(), BoxError> {
     let credentials = BASE64_STANDARD.encode(format!("{}:{password}", url.username()));
     let request = format!(
         "GET /api/whoami HTTP/1.1\r\nHost: {}:{port}\r\nAuthorization: Basic {credentials}\r\nConnection: close\r\n\r\n",
-        url.host()
+        url.bracketed_host()
     );
     let mut stream = BufReader::new(TcpStream::connect((url.host(), port)).await?);
     stream.write_all(request.as_bytes()).await?;

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use testcelery_api::ConnectionUrl;
 use testcelery_client::{Address, Inbox, Message, Result, ResultStore, Transport, TransportFactory};
 
-use crate::{fields, inbox::AmqpInbox, link::Link, rpc::RpcStore};
+use crate::{amqp, fields, inbox::AmqpInbox, link::Link, rpc::RpcStore};
 
 /// Makes transports for `amqp://` and `pyamqp://`, which is what Kombu calls its AMQP transport in pure Python.
+///
+/// Of the options of a URL it follows `heartbeat`, in seconds (default: 20 s), and refuses all others. User and password default to `guest`,
+/// each by itself, and the virtual host to `/`, as in Kombu.
 ///
 /// A transport keeps one connection, with publisher confirms. When the broker goes away, a call tries for up to 30 s to reach it again,
 /// wherever its address says it is then; a message whose confirmation was lost is sent again, so that it can arrive twice.
@@ -36,6 +40,10 @@ pub struct AmqpTransportFactory;
 impl TransportFactory for AmqpTransportFactory {
     fn schemes(&self) -> &'static [&'static str] {
         &["amqp", "pyamqp"]
+    }
+
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        amqp::parameters(url).map(drop)
     }
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>> {

@@ -8,7 +8,8 @@ use fred::{
     interfaces::{ClientLike, SetsInterface},
     types::config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig},
 };
-use testcelery_api::ConnectionUrl;
+use testcelery_api::{ConnectionUrl, shorten};
+use testcelery_client::refuse_options;
 use tokio::{sync::watch, task::AbortHandle};
 
 /// How long one attempt to connect may take.
@@ -116,21 +117,47 @@ pub(crate) fn binding(routing_key: &str, queue: &str) -> String {
     format!("{routing_key}{SEPARATOR}{SEPARATOR}{queue}")
 }
 
-/// The database that a URL names; 0 where it names none.
+/// The database that a URL names; 0 where it names none. As in Kombu (`_prepare_virtual_host`) there may be a second slash before it.
 pub(crate) fn database(url: &ConnectionUrl) -> Result<u8, Error> {
-    let Some(path) = url.path_text() else { return Ok(0) };
-    path.parse().map_err(|_| {
-        Error::new(ErrorKind::Config, format!("`{path}` is no database: expected a number from 0 to 255"))
-    })
+    let path = url.path_text().unwrap_or_default();
+    let number = path.strip_prefix('/').unwrap_or(path);
+    match number.parse() {
+        _ if number.is_empty() => Ok(0),
+        Ok(database) if number.bytes().all(|byte| byte.is_ascii_digit()) => Ok(database),
+        _ => Err(Error::new(
+            ErrorKind::Config,
+            format!("`{path}` is no database: expected a number from 0 to 255", path = shorten(path)),
+        )),
+    }
+}
+
+/// Checks that everything in a URL can be followed.
+pub(crate) fn check(url: &ConnectionUrl) -> Result<(), String> {
+    if let Some((name, _)) = url.options().find(|(name, _)| ["db", "virtual_host"].contains(name)) {
+        return Err(format!(
+            "option `{name}` of the URL is not supported; write the database as in redis://host/3"
+        ));
+    }
+    refuse_options(url, &[])?;
+    database(url).map(drop).map_err(|error| error.details().to_owned())
 }
 
 /// A client that is not connected yet and that never reconnects by itself.
 pub(crate) fn client(url: &ConnectionUrl, command_timeout: Duration) -> Result<Client, Error> {
+    check(url).map_err(|problem| Error::new(ErrorKind::Config, problem))?;
+    let username = Some(url.username().to_owned()).filter(|name| !name.is_empty());
+    // A user without a password logs in with an empty one, as in redis-py.
+    let no_password = username.as_ref().map(|_| String::new());
+    // Kombu's default. Only an address in brackets is joined with a port as it should be.
+    let host = match url.host() {
+        "" => "127.0.0.1".into(),
+        _ => url.bracketed_host(),
+    };
     let config = Config {
         fail_fast: true,
-        username: Some(url.username().to_owned()).filter(|name| !name.is_empty()),
-        password: url.password().map(|password| password.reveal().to_owned()),
-        server: ServerConfig::new_centralized(url.host(), url.port_number().unwrap_or(DEFAULT_PORT)),
+        username,
+        password: url.password().map(|password| password.reveal().to_owned()).or(no_password),
+        server: ServerConfig::new_centralized(host, url.port_number().unwrap_or(DEFAULT_PORT)),
         database: Some(database(url)?),
         ..Config::default()
     };
@@ -158,9 +185,59 @@ mod tests {
         let url = |text: &str| text.parse::<ConnectionUrl>().unwrap();
         assert_eq!(database(&url("redis://h:1/")).unwrap(), 0);
         assert_eq!(database(&url("redis://h:1/15")).unwrap(), 15);
+        assert_eq!(database(&url("redis://h:1//15")).unwrap(), 15);
+        assert_eq!(database(&url("redis://h:1//")).unwrap(), 0);
+        for text in [
+            "redis://h/256",
+            "redis://h/-1",
+            "redis://h/+1",
+            "redis://h/1/",
+            "redis://h/1/2",
+            "redis://h/%2F%2F1",
+        ] {
+            assert!(database(&url(text)).unwrap_err().details().contains("is no database"), "{text}");
+        }
         let error = database(&url("redis://:hunter2@h:1/x")).unwrap_err().to_string();
         assert!(error.contains("`x` is no database"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_option_is_refused_and_not_dropped() {
+        let problem = |text: &str| check(&text.parse().unwrap()).unwrap_err();
+        let expected =
+            "option `virtual_host` of the URL is not supported; write the database as in redis://host/3";
+        assert_eq!(problem("redis://h/0?virtual_host=3"), expected);
+        assert!(problem("redis://h/0?db=3").starts_with("option `db` of the URL is not supported"));
+        assert_eq!(
+            problem("redis://h/0?password=hunter2"),
+            "option `password` of the URL is not supported; none is known"
+        );
+        let url = "redis://h/0?db=3".parse().unwrap();
+        assert_eq!(*client(&url, Duration::ZERO).unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_python_takes() {
+        let config = |text: &str| client(&text.parse().unwrap(), Duration::ZERO).unwrap().client_config();
+        let server = |host: &str| ServerConfig::new_centralized(host, 6379);
+        let none = config("redis://");
+        assert_eq!((none.username, none.password, none.server), (None, None, server("127.0.0.1")));
+        let user = config("redis://jo@h/2");
+        assert_eq!((user.username.as_deref(), user.password.as_deref()), (Some("jo"), Some("")));
+        let password = config("redis://:pw@[::1]");
+        assert_eq!((password.username, password.password.as_deref()), (None, Some("pw")));
+        assert_eq!(password.server, server("[::1]"));
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_address_is_connected_to() {
+        let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+        let url = ConnectionUrl::new("redis", "::1").port(listener.local_addr().unwrap().port());
+        tokio::select! {
+            accepted = listener.accept() => assert!(accepted.unwrap().1.ip().is_loopback()),
+            opened = Link::open(&url, Duration::ZERO) => panic!("{opened:?}"),
+        }
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use fred::interfaces::KeysInterface;
+use testcelery_api::ConnectionUrl;
 use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory};
 
 use crate::{
     board::{Board, Slot},
+    link,
     server::{RECONNECT_BOUND, Server},
     subscriber::Subscriber,
 };
@@ -131,6 +133,10 @@ pub struct RedisStoreFactory;
 impl StoreFactory for RedisStoreFactory {
     fn schemes(&self) -> &'static [&'static str] {
         &["redis"]
+    }
+
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        link::check(url)
     }
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>> {

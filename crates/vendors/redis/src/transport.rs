@@ -4,11 +4,12 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use fred::interfaces::{ListInterface, PubsubInterface};
+use testcelery_api::ConnectionUrl;
 use testcelery_client::{Address, Error, Inbox, Message, Result, ResultStore, Transport, TransportFactory};
 
 use crate::{
     envelope, inbox,
-    link::{SEPARATOR, database},
+    link::{self, SEPARATOR, database},
     server::{RECONNECT_BOUND, Server},
 };
 
@@ -102,6 +103,10 @@ pub struct RedisTransportFactory;
 impl TransportFactory for RedisTransportFactory {
     fn schemes(&self) -> &'static [&'static str] {
         &["redis"]
+    }
+
+    fn check(&self, url: &ConnectionUrl) -> Result<(), String> {
+        link::check(url)
     }
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn Transport>> {
