@@ -117,7 +117,7 @@ impl Call {
     }
 
     /// Sets its priority, 0 to 255. RabbitMQ takes the highest first, from queues that have an `x-max-priority`; Redis takes the lowest
-    /// first, in steps of 0, 3, 6 and 9.
+    /// first, in steps of 0, 3, 6 and 9. Default: 0.
     pub fn priority(mut self, priority: u8) -> Self {
         self.task.priority = Some(priority);
         self
@@ -144,9 +144,10 @@ impl Call {
         self
     }
 
-    /// Asks the worker not to store the result.
+    /// Sets the task option `ignore_result` for this call: with `true` the worker stores no result, with `false` it stores one. Default: the
+    /// option of the task on the worker. Workers before Celery 5.7 store no result of a task whose own option is on, whatever the call says.
     pub fn ignore_result(mut self, ignore: bool) -> Self {
-        self.task.ignore_result = ignore;
+        self.task.ignore_result = Some(ignore);
         self
     }
 

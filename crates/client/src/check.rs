@@ -110,7 +110,7 @@ impl Shape {
                 }),
                 "it is no list of two, the hard and the soft limit, each null or a number of seconds",
             ),
-            Self::Flag => (value.is_boolean(), "it is neither true nor false"),
+            Self::Flag => (value.is_null() || value.is_boolean(), "it is neither null, true nor false"),
             Self::Names => (
                 value.is_null() || value.as_array().is_some_and(|names| names.iter().all(Value::is_string)),
                 "it is neither null nor a list of texts",
@@ -150,6 +150,7 @@ mod tests {
             json!({"shadow": "alias", "eta": "2030-01-02T03:04:05Z", "expires": null, "retries": 3}),
             json!({"eta": "2030-01-02T03:04:05.000006+02:00", "timelimit": [5, 1.5], "group_index": 0}),
             json!({"stamped_headers": ["a"], "stamps": {"a": 1}, "ignore_result": true, "task": "other"}),
+            json!({"ignore_result": null}),
             json!({"tenant": {"any": [1, null]}, "my id": 7}),
         ] {
             assert_eq!(problem(headers.clone()), None, "{headers}");

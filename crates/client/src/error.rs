@@ -19,7 +19,7 @@ pub enum Error {
 
     /// No result came in time.
     #[error(
-        "no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{evidence}"
+        "no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{hint}{evidence}"
     )]
     Timeout {
         /// The task's name.
@@ -30,6 +30,8 @@ pub enum Error {
         waited: Duration,
         /// The last known state.
         state: State,
+        /// A reason that the call itself may have, with what to do; empty where there is none.
+        hint: &'static str,
         /// What the surroundings know, as the worker's last log lines; empty where nobody was asked.
         evidence: String,
     },

@@ -46,7 +46,7 @@ pub(crate) enum Shape {
     Index,
     /// The hard and the soft time limit.
     Limits,
-    /// A boolean.
+    /// A boolean, or null where the task's own option counts.
     Flag,
     /// A list of texts, or null.
     Names,
@@ -81,7 +81,8 @@ pub(crate) struct TaskMessage {
     pub(crate) expires: Option<(Timestamp, Duration)>,
     pub(crate) time_limit: Option<Duration>,
     pub(crate) soft_time_limit: Option<Duration>,
-    pub(crate) ignore_result: bool,
+    /// `None` leaves it to the task's own option, as `Celery.send_task` does: the header is null then.
+    pub(crate) ignore_result: Option<bool>,
     pub(crate) priority: Option<u8>,
     pub(crate) reply_to: String,
     pub(crate) headers: Map<String, Value>,
@@ -130,7 +131,8 @@ impl TaskMessage {
             properties: Properties {
                 correlation_id: Some(self.id),
                 reply_to: Some(self.reply_to),
-                priority: self.priority,
+                // Kombu's producer sends 0 where a call sets none, and tasks see it in `request.delivery_info`.
+                priority: Some(self.priority.unwrap_or(0)),
                 expiration: self.expires.map(|(_, after)| after),
                 ..Properties::default()
             },
@@ -139,9 +141,12 @@ impl TaskMessage {
     }
 }
 
-/// As Python's `datetime.isoformat()` of an aware UTC time. Always with an offset: workers take a naive time for one of their own zone.
+/// As Python's `datetime.isoformat()` of an aware UTC time, with microseconds where there are some. Always with an offset: workers take a naive
+/// time for one of their own zone.
 fn isoformat(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+    let is_whole = at.subsec_nanosecond() / 1000 == 0;
+    let format = if is_whole { "%Y-%m-%dT%H:%M:%S+00:00" } else { "%Y-%m-%dT%H:%M:%S%.6f+00:00" };
+    at.strftime(format).to_string()
 }
 
 /// Seconds, as an integer where they are whole.
@@ -166,7 +171,7 @@ mod tests {
             expires: Some((at("2026-11-22T22:00:00Z"), Duration::from_secs(60))),
             time_limit: Some(Duration::from_secs(30)),
             soft_time_limit: Some(Duration::from_millis(1500)),
-            ignore_result: true,
+            ignore_result: Some(true),
             priority: Some(3),
             reply_to: "5f000000-0000-4000-8000-000000000002".to_owned(),
             headers: json!({"tenant": "blue"}).as_object().cloned().unwrap(),

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Result<AsyncResult> {
     let route = Route { task: task.task.clone(), id: task.id.clone(), queue };
     let Parts { headers, properties, body } = before(app, &route, task.into_parts())?;
-    let ignored = headers.get("ignore_result").and_then(Value::as_bool).unwrap_or_default();
+    let ignored = headers.get("ignore_result").and_then(Value::as_bool);
     let result = AsyncResult::new(app, &route.task, &route.id, ignored);
     let after = app.registry().after.of(&route.task);
     let kept = (!after.is_empty()).then(|| body.clone());

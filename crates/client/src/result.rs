@@ -11,6 +11,9 @@ use crate::{App, Error, Result, ResultMeta, ResultStore, State, TaskError};
 /// How long a timeout may take to find out what state the task is in.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
+/// What a timeout adds where the worker may have followed the task's own option.
+const MAY_IGNORE: &str = "; where the task itself sets `ignore_result=True`, `.ignore_result(false)` makes the worker store its result";
+
 /// How much of a value that has the wrong type an error shows.
 const SHOWN: usize = 200;
 
@@ -25,11 +28,12 @@ struct Handle {
     app: App,
     task: String,
     id: String,
-    ignored: bool,
+    /// The call's `ignore_result`; `None` where the task's own option counts.
+    ignored: Option<bool>,
 }
 
 impl AsyncResult {
-    pub(crate) fn new(app: &App, task: &str, id: &str, ignored: bool) -> Self {
+    pub(crate) fn new(app: &App, task: &str, id: &str, ignored: Option<bool>) -> Self {
         Self {
             handle: Arc::new(Handle { app: app.clone(), task: task.to_owned(), id: id.to_owned(), ignored }),
         }
@@ -113,7 +117,7 @@ impl AsyncResult {
     }
 
     fn store(&self) -> Result<&Arc<dyn ResultStore>> {
-        if self.handle.ignored {
+        if self.handle.ignored == Some(true) {
             return Err(Error::Ignored { task: self.task().to_owned(), task_id: self.id().to_owned() });
         }
         self.handle.app.store().ok_or_else(|| Error::NoBackend { task: self.task().to_owned() })
@@ -125,11 +129,13 @@ impl AsyncResult {
             _ => State::Pending,
         };
         let evidence = self.handle.app.evidence();
+        let may_ignore = state == State::Pending && self.handle.ignored.is_none();
         Error::Timeout {
             task: self.task().to_owned(),
             task_id: self.id().to_owned(),
             waited,
             state,
+            hint: if may_ignore { MAY_IGNORE } else { "" },
             evidence: if evidence.is_empty() { evidence } else { format!("\n{evidence}") },
         }
     }
@@ -137,7 +143,7 @@ impl AsyncResult {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Some(store) = self.app.store().filter(|_| !self.ignored) {
+        if let Some(store) = self.app.store().filter(|_| self.ignored != Some(true)) {
             store.unwatch(&self.id);
         }
     }

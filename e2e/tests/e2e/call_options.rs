@@ -54,6 +54,34 @@ async fn priority(setup: Setup) -> Result<()> {
     Ok(())
 }
 
+/// A task whose own option is on.
+const IGNORING: &str = r#"
+from celery import shared_task
+
+
+@shared_task(name="ignoring", ignore_result=True)
+def ignoring():
+    return "kept"
+"#;
+
+fn ignoring(builder: SetupBuilder) -> SetupBuilder {
+    builder.worker(Worker::default().concurrency(1).tasks(PyModule::source("ignoring_module", IGNORING)))
+}
+
+#[testcelery::test(backends(redis, memcached, rpc), with = ignoring)]
+async fn a_tasks_own_ignore_result_counts_where_the_call_sets_none(setup: Setup) -> Result<()> {
+    let app = setup.app();
+    let silent = app.task("ignoring").send().await?;
+    setup.workers()[0].logs().wait_for(format!("[{}] succeeded", silent.id())).await?;
+    // The worker has one process: what it stored for the first task would be there before this one ends.
+    let explicit = app.task("ignoring").ignore_result(false).send().await?;
+    assert_eq!(explicit.get::<String>().await?, "kept");
+    assert_eq!(silent.state().await?, State::Pending);
+    let error = silent.get_within::<String>(Duration::from_millis(200)).await.expect_err("none is stored");
+    assert!(error.to_string().contains("`.ignore_result(false)`"), "{error}");
+    Ok(())
+}
+
 #[testcelery::test]
 async fn ignored_result(setup: Setup) -> Result<()> {
     let ignored = setup.app().task("testcelery.tasks.ping").ignore_result(true).send().await?;

@@ -13,6 +13,7 @@ mod knobs;
 mod leftovers;
 mod listeners;
 mod many_workers;
+mod messages;
 mod nodes;
 mod ping;
 mod queues;

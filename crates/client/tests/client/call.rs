@@ -274,7 +274,8 @@ async fn a_result_that_never_comes_is_told_with_all_that_is_known() {
     let error = result.get::<i64>().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no result of task t [1] within 7.0s; its last known state is PENDING\nlast lines of worker:\n  | ready"
+        "no result of task t [1] within 7.0s; its last known state is PENDING; where the task itself \
+         sets `ignore_result=True`, `.ignore_result(false)` makes the worker store its result\nlast lines of worker:\n  | ready"
     );
     world.answer(json!({"status": "STARTED", "result": {"pid": 1}}));
     let error = result.get_within::<i64>(Duration::from_secs(1)).await.unwrap_err();
@@ -309,6 +310,17 @@ async fn an_ignored_result_is_not_waited_for() {
     drop(result);
     assert_eq!(world.log()[2..], ["publish to celery"]);
     assert_eq!(world.published()[0].headers["ignore_result"], true);
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_set_ignore_result_leaves_it_to_the_task() {
+    let world = World::default();
+    let app = world.app().await;
+    app.task("t").send().await.unwrap();
+    app.task("t").ignore_result(false).send().await.unwrap();
+    let sent: Vec<Value> =
+        world.published().iter().map(|message| message.headers["ignore_result"].clone()).collect();
+    assert_eq!(sent, [Value::Null, Value::Bool(false)]);
 }
 
 #[tokio::test]
