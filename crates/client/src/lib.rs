@@ -15,6 +15,7 @@ mod protocol;
 mod publish;
 mod repr;
 mod result;
+pub mod runtime;
 mod signals;
 mod store;
 mod task_error;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use memcache_async::ascii::Protocol;
 use testcelery_api::ConnectionUrl;
-use testcelery_client::refuse_options;
+use testcelery_client::{refuse_options, runtime};
 use tokio::net::TcpStream;
 
 use crate::{Error, PORT, Result};
@@ -33,21 +33,22 @@ pub(crate) fn check(url: &ConnectionUrl) -> Result<(), String> {
     }
 }
 
-/// Opens a connection and makes sure that a memcached answers.
+/// Opens a connection on the client's runtime and makes sure that a memcached answers.
 pub(crate) async fn open(url: &ConnectionUrl) -> Result<Client> {
     let address = format!("{}:{}", url.bracketed_host(), url.port_number().unwrap_or(PORT));
-    let connecting = async {
-        let stream = TcpStream::connect(&address).await?;
+    let target = address.clone();
+    let connecting = async move {
+        let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
         let mut client = Protocol::new(stream);
         // A port that Docker publishes takes connections before anybody listens behind it.
         client.version().await?;
         Ok(client)
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(source)) => Err(Error::Connect { address, source }),
-        Err(_) => Err(Error::NoAnswer { address, waited: CONNECT_TIMEOUT }),
+    match runtime::run(async { tokio::time::timeout(CONNECT_TIMEOUT, connecting).await }).await {
+        Ok(Ok(Ok(client))) => Ok(client),
+        Ok(Ok(Err(source))) | Err(source) => Err(Error::Connect { address, source }),
+        Ok(Err(_)) => Err(Error::NoAnswer { address, waited: CONNECT_TIMEOUT }),
     }
 }
 

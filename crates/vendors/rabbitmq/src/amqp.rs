@@ -9,7 +9,7 @@ use lapin::{
     uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
 };
 use testcelery_api::ConnectionUrl;
-use testcelery_client::refuse_options;
+use testcelery_client::{refuse_options, runtime};
 
 use crate::{Error, PORT, Result};
 
@@ -25,12 +25,16 @@ const HEARTBEAT_OPTION: &str = "heartbeat";
 /// Bytes in a frame at most. lapin keeps two buffers of 32 frames for every connection: RabbitMQ's own 128 KiB would be 8 MiB of memory.
 const FRAME_MAX: u32 = 16 * 1024;
 
-/// Opens a connection on the current tokio runtime.
+/// Opens a connection on the client's runtime.
 pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name("testcelery".into());
-    let connecting = Connection::connect_uri(uri(url)?, properties);
+    let uri = uri(url)?;
+    let connecting = runtime::run(async { Connection::connect_uri(uri, properties).await });
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => connected.map_err(|source| Error::Connect { url: url.to_string(), source }),
+        Ok(connected) => connected
+            .map_err(lapin::Error::from)
+            .flatten()
+            .map_err(|source| Error::Connect { url: url.to_string(), source }),
         Err(_) => Err(Error::NoAnswer { url: url.to_string(), waited: CONNECT_TIMEOUT }),
     }
 }

@@ -10,8 +10,11 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use testcelery_client::{Error, Result, ResultMeta, ResultStore};
-use tokio::{sync::watch, task::JoinHandle};
+use testcelery_client::{
+    Error, Result, ResultMeta, ResultStore,
+    runtime::{self, AbortOnDrop},
+};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -58,15 +61,6 @@ enum State {
     Closed,
 }
 
-#[derive(Debug)]
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl RpcStore {
     pub(crate) async fn open(link: Arc<Link>) -> Result<Self> {
         let store = Self {
@@ -99,7 +93,8 @@ impl RpcStore {
         }
         let consumer = self.shared.consume().await?;
         self.shared.enter(State::Listening);
-        let task = tokio::spawn(pump(self.shared.clone(), consumer));
+        let task = runtime::spawn(pump(self.shared.clone(), consumer))
+            .map_err(|error| self.shared.away(&error.to_string()))?;
         *consuming = Some(AbortOnDrop(task));
         Ok(())
     }

@@ -4,8 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use fred::interfaces::{KeysInterface, ListInterface, SetsInterface};
-use testcelery_client::{Error, Inbox, Message, Result};
-use tokio::{sync::mpsc, task::JoinHandle};
+use testcelery_client::{
+    Error, Inbox, Message, Result,
+    runtime::{self, AbortOnDrop},
+};
+use tokio::sync::mpsc;
 
 use crate::{
     envelope,
@@ -34,7 +37,7 @@ pub(crate) async fn open(server: &Arc<Server>, exchange: &str, routing_key: &str
     let reader_server = server.sibling(Duration::ZERO);
     let (replies, inbox) = mpsc::unbounded_channel();
     let reader_place = place.clone();
-    let reader = tokio::spawn(async move {
+    let reader = runtime::spawn(async move {
         loop {
             let reply = read(&reader_server, &reader_place).await;
             let lost = matches!(reply, Err(Error::Connection { .. }));
@@ -43,7 +46,13 @@ pub(crate) async fn open(server: &Arc<Server>, exchange: &str, routing_key: &str
             }
         }
     });
-    Ok(Box::new(RedisInbox { server: server.clone(), place: Some(place), replies: inbox, reader }))
+    let reader = reader.map_err(|error| Error::connection("read replies", server.safe_url(), error))?;
+    Ok(Box::new(RedisInbox {
+        server: server.clone(),
+        place: Some(place),
+        replies: inbox,
+        _reader: AbortOnDrop(reader),
+    }))
 }
 
 /// What the server keeps for an inbox.
@@ -59,7 +68,7 @@ struct RedisInbox {
     server: Arc<Server>,
     place: Option<Place>,
     replies: mpsc::UnboundedReceiver<Result<Message>>,
-    reader: JoinHandle<()>,
+    _reader: AbortOnDrop,
 }
 
 #[async_trait]
@@ -75,21 +84,21 @@ impl Inbox for RedisInbox {
     }
 
     async fn close(mut self: Box<Self>) {
-        self.reader.abort();
-        if let Some(place) = self.place.take() {
-            remove(&self.server, &place).await;
+        // A caller that gives up in the middle leaves the place, and the removal is begun again when this is dropped.
+        if let Some(place) = &self.place {
+            remove(&self.server, place).await;
         }
+        self.place = None;
     }
 }
 
 impl Drop for RedisInbox {
     fn drop(&mut self) {
-        self.reader.abort();
-        let (Some(place), Ok(runtime)) = (self.place.take(), tokio::runtime::Handle::try_current()) else {
-            return;
-        };
+        let Some(place) = self.place.take() else { return };
         let server = self.server.clone();
-        runtime.spawn(async move { remove(&server, &place).await });
+        if let Err(error) = runtime::spawn(async move { remove(&server, &place).await }) {
+            tracing::debug!(%error, "a reply queue is left behind");
+        }
     }
 }
 

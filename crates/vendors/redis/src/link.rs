@@ -1,19 +1,30 @@
 //! One connection to a server, and the policy of making it.
 
-use std::{collections::HashSet, fmt, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Mutex,
+    task::Poll,
+    time::Duration,
+};
 
 use fred::{
     clients::Client,
     error::{Error, ErrorKind},
     interfaces::{ClientLike, SetsInterface},
-    types::config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig},
+    types::{
+        ConnectHandle,
+        config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig},
+    },
 };
 use testcelery_api::{ConnectionUrl, shorten};
-use testcelery_client::refuse_options;
+use testcelery_client::{refuse_options, runtime};
 use tokio::{sync::watch, task::AbortHandle};
 
-/// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one attempt to connect may take: name resolution, connection and handshake together.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many messages of a subscription may wait to be read. A reader that falls behind further asks for every result anew.
 const CHANNEL_CAPACITY: usize = 4096;
@@ -37,15 +48,15 @@ impl Link {
     /// Connects, with a limit for each command; zero is none.
     pub(crate) async fn open(url: &ConnectionUrl, command_timeout: Duration) -> Result<Self, Error> {
         let client = client(url, command_timeout)?;
-        // On a task of its own: where the caller gives up, the connection is still made, and then closed because nobody takes it. The
-        // client alone would keep it open for ever.
-        tokio::spawn(Self::connect(client))
+        // To its end, also where the caller gives up: the connection is then closed because nobody takes it. The client alone would keep
+        // it open for ever.
+        runtime::spawn(Self::connect(client))?
             .await
             .unwrap_or_else(|ended| Err(Error::new(ErrorKind::Canceled, ended.to_string())))
     }
 
     async fn connect(client: Client) -> Result<Self, Error> {
-        let connection = client.init().await?;
+        let connection = connected(&client).await?;
         let abort = connection.abort_handle();
         let (alive, closed) = watch::channel(());
         tokio::spawn(async move {
@@ -107,6 +118,28 @@ impl fmt::Debug for Link {
     }
 }
 
+/// Connects a client, with one limit for name resolution, connection and handshake together: a server that takes connections and never
+/// answers is noticed by nothing else.
+async fn connected(client: &Client) -> Result<ConnectHandle, Error> {
+    let mut connected = pin!(client.wait_for_connect());
+    // The outcome is broadcast once, so that somebody has to listen before the attempt begins. What is asked here has no answer yet.
+    let _ = poll_fn(|context| Poll::Ready(connected.as_mut().poll(context))).await;
+    let connection = client.connect();
+    let problem = match tokio::time::timeout(CONNECT_TIMEOUT, connected).await {
+        Ok(Ok(())) => return Ok(connection),
+        Ok(Err(error)) => error,
+        Err(_) => Error::new(ErrorKind::Timeout, format!("no answer within {CONNECT_TIMEOUT:?}")),
+    };
+    connection.abort();
+    Err(problem)
+}
+
+/// Opens a connection for a test that wants to look inside.
+pub(crate) async fn open_client(url: &ConnectionUrl) -> Result<Client, Error> {
+    let client = client(url, Duration::ZERO)?;
+    runtime::run(async move { connected(&client).await.map(|_| client) }).await?
+}
+
 /// The set that holds the bindings of an exchange (Kombu's `keyprefix_queue`).
 pub(crate) fn binding_key(exchange: &str) -> String {
     format!("_kombu.binding.{exchange}")
@@ -143,7 +176,7 @@ pub(crate) fn check(url: &ConnectionUrl) -> Result<(), String> {
 }
 
 /// A client that is not connected yet and that never reconnects by itself.
-pub(crate) fn client(url: &ConnectionUrl, command_timeout: Duration) -> Result<Client, Error> {
+fn client(url: &ConnectionUrl, command_timeout: Duration) -> Result<Client, Error> {
     check(url).map_err(|problem| Error::new(ErrorKind::Config, problem))?;
     let username = Some(url.username().to_owned()).filter(|name| !name.is_empty());
     // A user without a password logs in with an empty one, as in redis-py.

@@ -1,8 +1,8 @@
 //! A running Redis server.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use fred::{clients::Client, interfaces::ClientLike};
+use fred::clients::Client;
 use testcelery_api::{Backend, Broker, ConnectionUrl, Container, Node, Result, ServiceNode};
 use testcelery_client as celery;
 
@@ -30,24 +30,19 @@ impl RedisNode {
     }
 
     /// A connected client in the node's database, for tests that want to look inside. It is [`fred`]'s own; call its `quit` when done with it,
-    /// or it stays connected until the runtime ends. It does not follow a restart: ask for another one then.
+    /// or it stays connected until the server or the process ends. It does not follow a restart: ask for another one then.
     ///
     /// # Errors
-    /// [`Error::Connection`](celery::Error::Connection) when the server cannot be reached.
+    /// [`Error::Connection`](celery::Error::Connection) when the server cannot be reached within 5 s.
     pub async fn client(&self) -> celery::Result<Client> {
         const OPERATION: &str = "look into the server";
         let url = self
             .service
             .host_url()
             .map_err(|error| celery::Error::connection(OPERATION, Backend::url(self).to_string(), error))?;
-        let connect = async {
-            let client = link::client(&url, Duration::ZERO)?;
-            client.init().await?;
-            Ok(client)
-        };
-        connect
+        link::open_client(&url)
             .await
-            .map_err(|error: fred::error::Error| celery::Error::connection(OPERATION, url.to_string(), error))
+            .map_err(|error| celery::Error::connection(OPERATION, url.to_string(), error))
     }
 }
 

@@ -38,7 +38,8 @@ impl RedisStore {
         let server = Arc::new(Server::new(address, RECONNECT_BOUND));
         server.connect("connect to the result backend").await?;
         let board = Arc::new(Board::default());
-        let subscriber = Subscriber::start(server.clone(), board.clone());
+        let subscriber = Subscriber::start(server.clone(), board.clone())
+            .map_err(|error| Error::connection("listen for results", server.safe_url(), error))?;
         Ok(Self { server, board, subscriber })
     }
 

@@ -7,6 +7,7 @@ use fred::{
     interfaces::{ClientLike, EventInterface, KeysInterface, PubsubInterface},
     types::Message,
 };
+use testcelery_client::runtime;
 use tokio::{
     sync::{
         broadcast::error::RecvError,
@@ -42,12 +43,15 @@ pub(crate) struct Subscriber {
 
 impl Subscriber {
     /// Begins; connects with the first order.
-    pub(crate) fn start(server: Arc<Server>, board: Arc<Board>) -> Self {
+    ///
+    /// # Errors
+    /// When the client's runtime cannot be started.
+    pub(crate) fn start(server: Arc<Server>, board: Arc<Board>) -> std::io::Result<Self> {
         let (orders, inbox) = unbounded_channel();
         let listener =
             Listener { subscription: server.sibling(RECONNECT_BOUND), server, board, orders: inbox };
-        let task = tokio::spawn(listener.run()).abort_handle();
-        Self { orders, task }
+        let task = runtime::spawn(listener.run())?.abort_handle();
+        Ok(Self { orders, task })
     }
 
     /// Subscribes to a task's channel; returns when the server has confirmed it.
