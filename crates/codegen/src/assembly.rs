@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    ContentTree, Error, PyModule,
+    ContentTree, Error, PyModule, TaskNames, UnseenTasks,
     finder::{Finder, Found},
     load::{self, Module, parent_of},
     merge::{Merge, SourceFile},
@@ -27,6 +27,8 @@ pub(crate) struct Assembly {
     todo: Vec<String>,
     /// What stands at the top in place of ours: `app` or `utils`, and the packages of such names.
     handed_over: Vec<Role>,
+    /// Modules whose tasks cannot be read.
+    unread: Vec<UnseenTasks>,
 }
 
 /// A module that is part of the content.
@@ -64,7 +66,13 @@ impl Assembly {
             merge: Merge::default(),
             todo: Vec::new(),
             handed_over: Vec::new(),
+            unread: Vec::new(),
         }
+    }
+
+    /// For reading modules only: they may be called `app` or `utils`.
+    pub(crate) fn for_listing(folder: PathBuf) -> Self {
+        Self { handed_over: vec![Role::App, Role::Utils], ..Self::new(folder) }
     }
 
     /// Adds what a user named.
@@ -72,6 +80,10 @@ impl Assembly {
         let loaded = load::load(module, &self.folder)?;
         let is_installed = loaded.modules.is_empty();
         self.handed_over.push(role);
+        if is_installed {
+            let reason = "it is installed in the worker, and its source is not read".to_owned();
+            self.unread.push(UnseenTasks::new(format!("the module `{}`", loaded.name), None, reason));
+        }
         if let Some(first) = loaded.modules.first() {
             self.check_free(&first.file.origin(), &loaded.name)?;
         }
@@ -104,9 +116,13 @@ impl Assembly {
     }
 
     /// Adds a module that a setting names, where it is on the disk.
-    pub(crate) fn add_named(&mut self, name: &str) -> Result<(), Error> {
+    pub(crate) fn add_named(&mut self, name: &str, setting: &str) -> Result<(), Error> {
         let first = (!self.finders.is_empty()).then_some(0);
-        self.want("", first, name).map(drop)
+        if !self.want("", first, name)? {
+            let reason = format!("it names the module `{name}`, whose source was not found");
+            self.unread.push(UnseenTasks::new(format!("setting `{setting}`"), None, reason));
+        }
+        Ok(())
     }
 
     /// The modules to import for what was added, in order.
@@ -136,9 +152,39 @@ impl Assembly {
         true
     }
 
-    /// The names of all tasks.
-    pub(crate) fn task_names(&self) -> impl Iterator<Item = &String> {
-        self.modules.values().flat_map(|module| &module.tasks.names)
+    /// The tasks of all modules.
+    pub(crate) fn task_names(&self) -> TaskNames {
+        let mut names = BTreeSet::new();
+        let mut unseen = self.unread.clone();
+        for (module, known) in &self.modules {
+            names.extend(known.tasks.names.iter().cloned());
+            let is_read =
+                |name: &str| self.modules.contains_key(name) || self.modules.contains_key(parent_of(name));
+            for place in &known.tasks.unseen {
+                if !place.module.as_deref().is_some_and(is_read) {
+                    unseen.push(self.unseen(module, place.offset, place.reason.clone()));
+                }
+            }
+            for task in &known.tasks.in_functions {
+                let calls =
+                    |other: &Known| other.uses.contains(module) && other.tasks.calls.contains(&task.function);
+                if self.modules.values().any(calls) {
+                    names.insert(task.name.clone());
+                } else {
+                    let reason = format!(
+                        "`{}` is registered when `{}` is called, which no module that was read does on import",
+                        task.name, task.function
+                    );
+                    unseen.push(self.unseen(module, task.offset, reason));
+                }
+            }
+        }
+        TaskNames::new(names, unseen)
+    }
+
+    fn unseen(&self, module: &str, offset: usize, reason: String) -> UnseenTasks {
+        let (path, text) = self.source(module);
+        UnseenTasks::new(path, Some(source::place(text, offset).line), reason)
     }
 
     /// Writes all files into a tree.
@@ -244,6 +290,10 @@ impl Assembly {
                 let problem = format!("there is no `{path}.py` and no `{path}/__init__.py`");
                 return Err(self.error(importer, import, "", problem));
             }
+            if import.is_for_tasks && !is_ours {
+                let reason = format!("it names the module `{base}`, whose source was not found");
+                self.unread.push(self.unseen(importer, import.offset, reason));
+            }
             return Ok(());
         }
         if let Wanted::Names(names) = &import.wanted {
@@ -326,9 +376,14 @@ impl Assembly {
         self.modules.get(module).is_some_and(|known| !known.is_package || known.names.may_have(name))
     }
 
+    /// What errors call the file of a module, and its text.
+    fn source(&self, module: &str) -> (String, &str) {
+        let file = self.modules.get(module).and_then(|known| self.merge.get(&known.path));
+        file.map_or_else(Default::default, |file| (file.origin(), file.text()))
+    }
+
     fn error(&self, importer: &str, import: &Import, wanted: &str, problem: String) -> Error {
-        let file = self.modules.get(importer).and_then(|known| self.merge.get(&known.path));
-        let (path, text) = file.map_or_else(Default::default, |file| (file.origin(), file.text()));
+        let (path, text) = self.source(importer);
         let place = source::place(text, import.offset);
         let dots = ".".repeat(import.level);
         let between = if wanted.is_empty() || import.module.is_empty() { "" } else { "." };

@@ -5,8 +5,11 @@ use std::path::Path;
 use include_dir::{Dir, File, include_dir};
 
 use crate::{
-    Config, ContentTree, Error, PyModule, PyValue, assembly::Assembly, load, name::Role,
-    scan::MODULE_SETTINGS,
+    Config, ContentTree, Error, PyModule, PyValue, TaskNames,
+    assembly::Assembly,
+    load,
+    name::Role,
+    scan::{MODULE_SETTINGS, scan},
 };
 
 /// The name of the Celery app, unless it is given another: as pytest-celery's `DEFAULT_WORKER_APP_NAME`.
@@ -28,6 +31,9 @@ const TASKS: &str = "tasks";
 /// The module of the default tasks.
 const DEFAULT_TASKS: &str = "testcelery.tasks";
 
+/// The file of the default tasks, by its path in the tree.
+const DEFAULT_TASKS_FILE: &str = "testcelery/tasks.py";
+
 /// The recipe for what a worker's `/app` holds: the app, the default tasks, the user's modules and settings.
 ///
 /// ```
@@ -40,7 +46,7 @@ const DEFAULT_TASKS: &str = "testcelery.tasks";
 /// let tree = content.generate()?;
 /// assert_eq!(tree.text("tests/tasks.py"), Some(text));
 /// assert!(tree.text("testcelery/settings.py").unwrap().contains("'task_acks_late': True"));
-/// assert!(content.task_names()?.contains(&"tests.tasks.pay".to_owned()));
+/// assert!(content.task_names()?.contains("tests.tasks.pay"));
 /// # Ok::<(), testcelery_codegen::Error>(())
 /// ```
 ///
@@ -148,18 +154,15 @@ impl InitialContent {
         self.generate_in(&load::current_folder()?)
     }
 
-    /// The names by which Celery knows the tasks of this content, in order: the default ones, and those of
-    /// [`PyModule::task_names`] of every module that is or comes along.
+    /// The names by which Celery knows the tasks of this content: the default ones, and those of [`PyModule::task_names`] of every module
+    /// that is or comes along.
     ///
     /// # Errors
     /// As [`generate`](Self::generate).
-    pub fn task_names(&self) -> Result<Vec<String>, Error> {
+    pub fn task_names(&self) -> Result<TaskNames, Error> {
         let gathered = self.gather(&load::current_folder()?)?;
-        let defaults = PyModule::source(DEFAULT_TASKS, template("testcelery/tasks.py")).task_names()?;
-        let mut names: Vec<String> = gathered.assembly.task_names().cloned().chain(defaults).collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
+        let defaults = scan(DEFAULT_TASKS_FILE, DEFAULT_TASKS, template(DEFAULT_TASKS_FILE))?.tasks.names;
+        Ok(gathered.assembly.task_names().with(defaults))
     }
 
     fn gather(&self, folder: &Path) -> Result<Gathered, Error> {
@@ -173,8 +176,10 @@ impl InitialContent {
             let modules = modules.iter().map(|module| assembly.add(module, Role::Any));
             added.push((group.as_str(), modules.collect::<Result<Vec<_>, _>>()?));
         }
-        for name in MODULE_SETTINGS.into_iter().flat_map(|key| texts(self.config.get(key))) {
-            assembly.add_named(&name)?;
+        for setting in MODULE_SETTINGS {
+            for name in texts(self.config.get(setting)) {
+                assembly.add_named(&name, setting)?;
+            }
         }
         assembly.resolve()?;
         let mut groups = Vec::new();

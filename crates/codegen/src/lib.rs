@@ -19,6 +19,7 @@ mod read;
 mod scan;
 mod settings;
 mod source;
+mod task_names;
 mod tree;
 mod value;
 
@@ -28,5 +29,6 @@ pub use crontab::Crontab;
 pub use error::Error;
 pub use module::PyModule;
 pub use queue::{Exchange, Queue};
+pub use task_names::{TaskNames, UnseenTasks};
 pub use tree::ContentTree;
 pub use value::PyValue;

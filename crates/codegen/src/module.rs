@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use include_dir::Dir;
 
-use crate::{Error, load};
+use crate::{Error, TaskNames, assembly::Assembly, load, name::Role};
 
 /// A Python module, or a package of them, that goes into a worker.
 ///
@@ -74,8 +74,8 @@ impl PyModule {
     /// use testcelery_codegen::PyModule;
     ///
     /// static TASKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/tests/data/shop");
-    /// let names = PyModule::embedded("shop", TASKS.clone()).task_names()?;
-    /// assert_eq!(names, ["shop.jobs.pay"]);
+    /// let tasks = PyModule::embedded("shop", TASKS.clone()).task_names()?;
+    /// assert_eq!(tasks.names(), ["shop.jobs.pay"]);
     /// # Ok::<(), testcelery_codegen::Error>(())
     /// ```
     pub fn embedded(name: impl Into<String>, folder: Dir<'static>) -> Self {
@@ -101,23 +101,26 @@ impl PyModule {
         self
     }
 
-    /// The names by which Celery knows the tasks that it registers, in order: of `@app.task`, `@shared_task` and `register_task`, with
-    /// `name=` or without. Of a package those of all of its modules; names that only running it could tell are not among them.
+    /// The names by which Celery knows the tasks that the module registers: of `@app.task`, `@shared_task` and `register_task`, with `name=`
+    /// or without. Of a package those of all of its modules. Tasks of what is imported from beside it are included, and so are those in a
+    /// function that makes an app, if a module calls that function when it is imported.
+    ///
+    /// No source is run. Places that may register tasks under names which only running them shows are in [`TaskNames::unseen`].
     ///
     /// ```
     /// use testcelery_codegen::PyModule;
     ///
     /// let module = PyModule::source("shop.jobs", "@app.task\ndef pay(): ...\n\n@app.task(name='post')\ndef send(): ...\n");
-    /// assert_eq!(module.task_names()?, ["post", "shop.jobs.pay"]);
+    /// assert_eq!(module.task_names()?.names(), ["post", "shop.jobs.pay"]);
     /// # Ok::<(), testcelery_codegen::Error>(())
     /// ```
     ///
     /// # Errors
-    /// When it cannot be read, is not Python or cannot have its name.
-    pub fn task_names(&self) -> Result<Vec<String>, Error> {
-        let loaded = load::load(self, &load::current_folder()?)?;
-        let names = loaded.modules.iter().flat_map(|module| module.scan.tasks.names.iter().cloned());
-        let names: std::collections::BTreeSet<String> = names.collect();
-        Ok(names.into_iter().collect())
+    /// When it, or what it imports from beside it, cannot be read, is not Python or cannot have its name.
+    pub fn task_names(&self) -> Result<TaskNames, Error> {
+        let mut assembly = Assembly::for_listing(load::current_folder()?);
+        assembly.add(self, Role::Any)?;
+        assembly.resolve()?;
+        Ok(assembly.task_names())
     }
 }

@@ -205,9 +205,9 @@ fn packages_come_whole() {
     assert!(tasks.contains("['testcelery.tasks', 'shop.jobs', 'shop.jobs.pay']"), "{tasks}");
     let others = settings(&content(package.clone()));
     assert!(others.contains("['shop.jobs', 'shop.jobs.pay', 'shop.jobs.prices']"), "{others}");
-    assert_eq!(package.task_names().unwrap(), ["shop.jobs.pay.pay"]);
+    assert_eq!(package.task_names().unwrap().names(), ["shop.jobs.pay.pay"]);
     let renamed = package.named("mine");
-    assert_eq!(renamed.task_names().unwrap(), ["mine.pay.pay"]);
+    assert_eq!(renamed.task_names().unwrap().names(), ["mine.pay.pay"]);
     assert!(paths(renamed).contains(&"mine/data/prices.json".to_owned()));
 }
 
@@ -310,6 +310,67 @@ fn large_files_are_mistakes() {
     assert!(error.contains("`tasks.py` has 10485760 bytes, and at most 4194304 are taken"), "{error}");
     project.write("big/video.mp4", &vec![0; 17 * 1024 * 1024]);
     assert!(project.refused(project.package("big")).contains("big/video.mp4"));
+}
+
+#[test]
+fn tasks_of_what_is_imported_are_listed() {
+    let project = Project::new(&[
+        ("shop/__init__.py", ""),
+        (
+            "shop/tasks.py",
+            "from .more_tasks import x\nfrom shop.plain import y\nimport shop.other_tasks\n@app.task\ndef own(): ...\n",
+        ),
+        ("shop/more_tasks.py", "@app.task(name=f'{__name__}.more')\ndef f(): ...\nx = 1\n"),
+        ("shop/other_tasks.py", "@app.task\ndef other(): ...\n"),
+        ("shop/plain.py", "y = 1\n"),
+        (
+            "shop/factory.py",
+            "def create_app():\n    app = Celery('x')\n    @app.task\n    def made(): ...\n    return app\n",
+        ),
+        ("shop/celery_app.py", "from shop.factory import create_app as new\napp = new()\n"),
+        (
+            "shop/named.py",
+            "from celery import Celery\napp = Celery('x', include=['shop.other_tasks', 'vendor.jobs'])\n",
+        ),
+    ]);
+    let listed = |path: &str| project.file(path).task_names().unwrap();
+    let tasks = listed("shop/tasks.py");
+    assert_eq!(tasks.names(), ["shop.more_tasks.more", "shop.other_tasks.other", "shop.tasks.own"]);
+    assert!(tasks.is_complete(), "{:?}", tasks.unseen());
+
+    let tasks = listed("shop/celery_app.py");
+    assert_eq!(tasks.names(), ["shop.factory.made"]);
+    assert!(tasks.is_complete(), "{:?}", tasks.unseen());
+    let alone = listed("shop/factory.py");
+    assert_eq!(alone.names(), [""; 0]);
+    let place = format!("{}:3: ", project.path("shop/factory.py").display());
+    assert_eq!(
+        alone.unseen()[0].to_string(),
+        place
+            + "`shop.factory.made` is registered when `create_app` is called, which no module that was read does on import"
+    );
+
+    let named = listed("shop/named.py");
+    assert_eq!(named.names(), ["shop.other_tasks.other"]);
+    let place = format!("{}:2: ", project.path("shop/named.py").display());
+    assert_eq!(
+        named.unseen()[0].to_string(),
+        place + "it names the module `vendor.jobs`, whose source was not found"
+    );
+
+    let installed = PyModule::installed("vendor.jobs").task_names().unwrap();
+    assert_eq!(
+        installed.unseen()[0].to_string(),
+        "the module `vendor.jobs`: it is installed in the worker, and its source is not read"
+    );
+    let content =
+        InitialContent::default().tasks(project.file("shop/tasks.py")).config("include", vec!["vendor.x"]);
+    let tasks = content.task_names().unwrap();
+    assert!(tasks.contains("shop.tasks.own") && tasks.contains("testcelery.tasks.add"));
+    assert_eq!(
+        tasks.unseen()[0].to_string(),
+        "setting `include`: it names the module `vendor.x`, whose source was not found"
+    );
 }
 
 #[test]

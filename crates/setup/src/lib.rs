@@ -38,7 +38,9 @@ pub use testcelery_api::{Backend, Broker, Cluster, ConnectionUrl, Exec, Image, N
 pub use testcelery_client as client;
 pub use testcelery_client::{App, AsyncResult, State, TaskError};
 pub use testcelery_codegen as codegen;
-pub use testcelery_codegen::{Config, Crontab, Exchange, InitialContent, PyModule, PyValue, Queue};
+pub use testcelery_codegen::{
+    Config, Crontab, Exchange, InitialContent, PyModule, PyValue, Queue, TaskNames,
+};
 pub use testcelery_macros::test;
 pub use testcelery_memcached::{Memcached, MemcachedNode};
 pub use testcelery_rabbitmq::{RabbitMq, RabbitMqNode};

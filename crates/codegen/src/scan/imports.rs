@@ -16,6 +16,8 @@ pub(crate) struct Import {
     pub(crate) wanted: Wanted,
     /// Whether the module goes on without it.
     pub(crate) is_optional: bool,
+    /// Whether it is imported for its tasks, by a text that names it.
+    pub(crate) is_for_tasks: bool,
     /// Where in the text it stands, in bytes.
     pub(crate) offset: usize,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Import {
 impl Import {
     /// A module that is named by a text, which may be something else.
     pub(crate) fn by_name(module: String, offset: usize) -> Self {
-        Self { level: 0, module, wanted: Wanted::Module, is_optional: true, offset }
+        Self { level: 0, module, wanted: Wanted::Module, is_optional: true, is_for_tasks: true, offset }
     }
 }
 
@@ -49,6 +51,7 @@ pub(super) fn of_import(import: &ast::StmtImport, is_optional: bool) -> impl Ite
         module: alias.name.to_string(),
         wanted: Wanted::Module,
         is_optional,
+        is_for_tasks: false,
         offset,
     })
 }
@@ -61,6 +64,7 @@ pub(super) fn of_import_from(import: &ast::StmtImportFrom, is_optional: bool) ->
         module: import.module.as_ref().map(ToString::to_string).unwrap_or_default(),
         wanted: if names.iter().any(|name| name == "*") { Wanted::All } else { Wanted::Names(names) },
         is_optional,
+        is_for_tasks: false,
         offset: import.range.start().to_usize(),
     }
 }
@@ -74,12 +78,7 @@ pub(super) fn by_name(call: &ast::ExprCall) -> Vec<Import> {
     let offset = call.range_start.to_usize();
     let import = |module| Import::by_name(module, offset);
     let arguments = &call.arguments;
-    let called = match call.func.as_ref() {
-        Expr::Attribute(attribute) => attribute.attr.as_str(),
-        Expr::Name(name) => name.id.as_str(),
-        _ => "",
-    };
-    match called {
+    match called(call) {
         "import_module" => {
             let name = arguments.args.first().and_then(literal).filter(|name| is_absolute(name));
             name.map(|name| import(name.to_owned())).into_iter().collect()
@@ -104,8 +103,7 @@ pub(super) fn by_name(call: &ast::ExprCall) -> Vec<Import> {
                 .into_iter()
                 .flatten()
                 .filter(|name| is_absolute(name))
-                .map(str::to_owned)
-                .map(import)
+                .map(|name| Import { is_for_tasks: false, ..import(name.to_owned()) })
                 .collect()
         }
         _ => {
@@ -115,6 +113,31 @@ pub(super) fn by_name(call: &ast::ExprCall) -> Vec<Import> {
             listed.filter(|name| is_absolute(name)).map(import).collect()
         }
     }
+}
+
+/// The last part of the name of what is called.
+fn called(call: &ast::ExprCall) -> &str {
+    match call.func.as_ref() {
+        Expr::Attribute(attribute) => attribute.attr.as_str(),
+        Expr::Name(name) => name.id.as_str(),
+        _ => "",
+    }
+}
+
+/// What a call is called that imports modules under names which only running it shows.
+pub(super) fn is_computed(call: &ast::ExprCall) -> Option<&str> {
+    let arguments = &call.arguments;
+    let called = called(call);
+    let is_computed = match called {
+        "import_module" => arguments.args.first().is_some_and(|name| literal(name).is_none()),
+        "autodiscover_tasks" => match arguments.find_argument_value("packages", 0) {
+            Some(Expr::List(list)) => list.elts.iter().any(|name| literal(name).is_none()),
+            Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(|name| literal(name).is_none()),
+            _ => true,
+        },
+        _ => false,
+    };
+    is_computed.then_some(called)
 }
 
 /// `app.conf.imports = [..]`, and `imports = (..)` in a module of settings.

@@ -1,7 +1,9 @@
 //! What a module says about itself, read from its syntax tree in one pass.
 
+mod calls;
 mod imports;
 mod tasks;
+mod text;
 
 use std::collections::HashSet;
 
@@ -73,8 +75,8 @@ struct Scanner {
     imports: Vec<Import>,
     tasks: tasks::Collector,
     names: Names,
-    /// How many functions it is in: what is in one does not happen when the module is imported.
-    functions: usize,
+    /// The functions that it is in, the outermost first: what is in one does not happen when the module is imported.
+    functions: Vec<String>,
     /// How many classes it is in.
     classes: usize,
     /// How many blocks it is in that catch a failed import.
@@ -83,7 +85,7 @@ struct Scanner {
 
 impl Scanner {
     fn bind(&mut self, name: &str) {
-        if self.functions == 0 {
+        if self.functions.is_empty() {
             self.names.has_more |= name == "__getattr__";
             self.names.known.insert(name.to_owned());
         }
@@ -91,7 +93,7 @@ impl Scanner {
 
     fn function(&mut self, function: &ast::StmtFunctionDef) {
         self.bind(&function.name);
-        self.tasks.function(function, self.functions > 0);
+        self.tasks.function(function, &self.functions);
         for decorator in &function.decorator_list {
             // Not the decorator itself: it is a call of a task's factory, which the function is registered by.
             match &decorator.expression {
@@ -100,15 +102,15 @@ impl Scanner {
             }
         }
         self.visit_parameters(&function.parameters);
-        self.functions += 1;
+        self.functions.push(function.name.to_string());
         self.visit_body(&function.body);
-        self.functions -= 1;
+        self.functions.pop();
     }
 
     /// `target = value`, in whatever form.
     fn assigned(&mut self, target: &Expr, value: &Expr) {
         self.imports.extend(imports::by_setting(target, value));
-        if self.functions == 0 && self.classes == 0 {
+        if self.functions.is_empty() && self.classes == 0 {
             self.tasks.assignment(target, value);
         }
     }
@@ -149,7 +151,8 @@ impl<'a> Visitor<'a> for Scanner {
                     let whole = alias.asname.as_ref().map(|name| name.as_str());
                     let bound = whole.or_else(|| alias.name.split('.').next()).unwrap_or_default();
                     self.bind(bound);
-                    self.tasks.import(bound, if whole.is_some() { &alias.name } else { bound });
+                    let qualified = if whole.is_some() { &alias.name } else { bound };
+                    self.tasks.import(bound, qualified, import.range.start().to_usize());
                 }
                 self.imports.extend(imports::of_import(import, self.caught > 0));
             }
@@ -159,8 +162,10 @@ impl<'a> Visitor<'a> for Scanner {
                     self.names.has_more |= bound == "*";
                     self.bind(bound);
                     let module = import.module.as_ref().map(|module| module.as_str()).unwrap_or_default();
+                    self.tasks.alias(bound, &alias.name);
                     if import.level == 0 {
-                        self.tasks.import(bound, &format!("{module}.{}", alias.name));
+                        let offset = import.range.start().to_usize();
+                        self.tasks.import(bound, &format!("{module}.{}", alias.name), offset);
                     }
                 }
                 self.imports.push(imports::of_import_from(import, self.caught > 0));
@@ -192,7 +197,7 @@ impl<'a> Visitor<'a> for Scanner {
             }
             Stmt::Match(_) => {
                 // Its patterns bind names, too.
-                self.names.has_more |= self.functions == 0;
+                self.names.has_more |= self.functions.is_empty();
                 visitor::walk_stmt(self, stmt);
             }
             _ if self.branches(stmt) => {}
@@ -212,7 +217,11 @@ impl<'a> Visitor<'a> for Scanner {
             }
             Expr::Call(call) => {
                 self.imports.extend(imports::by_name(call));
-                if self.tasks.call(call, self.functions > 0) {
+                if let Some(called) = imports::is_computed(call) {
+                    self.tasks.computed_import(call, called);
+                }
+                self.tasks.called(call, &self.functions);
+                if self.tasks.call(call, &self.functions) {
                     // What is registered by it was seen; its arguments may be calls of their own.
                     self.visit_arguments(&call.arguments);
                     return;

@@ -2,24 +2,55 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ruff_python_ast::{self as ast, Expr, Operator, Stmt};
+use ruff_python_ast::{self as ast, Expr, Stmt};
+use ruff_text_size::Ranged as _;
 
-use super::{dotted, literal};
+use super::{
+    calls::Calls,
+    dotted,
+    text::{Name, Texts},
+};
 use crate::name;
 
-/// The tasks of a module, as far as its source says.
+/// The tasks of a module, as far as its source shows them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tasks {
     /// The names by which Celery knows them.
     pub(crate) names: BTreeSet<String>,
-    /// It may register more, under names that only running it could tell.
-    pub(crate) has_more: bool,
+    /// Places that may register more, under names that only running them shows.
+    pub(crate) unseen: Vec<Unseen>,
+    /// Those that a function registers which the module itself does not call.
+    pub(crate) in_functions: Vec<InFunction>,
+    /// The names of the functions that are called when the module is imported.
+    pub(crate) calls: BTreeSet<String>,
+}
+
+/// A place that may register tasks which the source does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unseen {
+    /// Where in the text it is, in bytes.
+    pub(crate) offset: usize,
+    /// Why the names are not known.
+    pub(crate) reason: String,
+    /// The module that registers them. If its source is read, nothing is missing.
+    pub(crate) module: Option<String>,
+}
+
+/// A task that is registered when a function is called, for example one that makes an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InFunction {
+    /// The function.
+    pub(crate) function: String,
+    /// The name of the task.
+    pub(crate) name: String,
+    /// Where in the text it is, in bytes.
+    pub(crate) offset: usize,
 }
 
 impl Tasks {
     /// Whether it registers none for certain.
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty() && !self.has_more
+        self.names.is_empty() && self.unseen.is_empty() && self.in_functions.is_empty()
     }
 }
 
@@ -38,7 +69,8 @@ pub(super) struct Collector {
     /// Names out of modules that are neither Python's nor Celery's.
     foreign: BTreeSet<String>,
     /// Texts of the module's own constants.
-    constants: HashMap<String, String>,
+    texts: Texts,
+    calls: Calls,
     /// Functions of the module.
     functions: BTreeSet<String>,
     /// Classes of the module, with the `name` that they give their task.
@@ -46,25 +78,44 @@ pub(super) struct Collector {
     tasks: Tasks,
 }
 
-/// The name of a task.
-#[derive(Debug, Clone)]
-enum Name {
-    Known(String),
-    /// It is computed.
-    Unknown,
-}
-
 impl Collector {
     pub(super) fn new(module: &str) -> Self {
-        Self { module: module.to_owned(), ..Self::default() }
+        Self { module: module.to_owned(), texts: Texts::new(module), ..Self::default() }
     }
 
-    pub(super) fn finish(self) -> Tasks {
+    pub(super) fn finish(mut self) -> Tasks {
+        self.tasks.calls = self.calls.at_import();
+        let (called, others): (Vec<_>, Vec<_>) =
+            self.tasks.in_functions.into_iter().partition(|task| self.tasks.calls.contains(&task.function));
+        self.tasks.names.extend(called.into_iter().map(|task| task.name));
+        self.tasks.in_functions = others;
         self.tasks
     }
 
+    fn unseen(&mut self, offset: usize, reason: impl Into<String>) {
+        self.tasks.unseen.push(Unseen { offset, reason: reason.into(), module: None });
+    }
+
+    /// Modules are searched or imported under names that are computed.
+    pub(super) fn computed_import(&mut self, call: &ast::ExprCall, called: &str) {
+        self.unseen(
+            call.range().start().to_usize(),
+            format!("`{called}` imports modules whose names are computed"),
+        );
+    }
+
+    /// `name` is what is called `original` where it comes from.
+    pub(super) fn alias(&mut self, name: &str, original: &str) {
+        self.calls.alias(name, original);
+    }
+
+    /// A call, in the functions `within`.
+    pub(super) fn called(&mut self, call: &ast::ExprCall, within: &[String]) {
+        self.calls.add(call, within);
+    }
+
     /// `name` stands for what is `qualified` elsewhere.
-    pub(super) fn import(&mut self, name: &str, qualified: &str) {
+    pub(super) fn import(&mut self, name: &str, qualified: &str, offset: usize) {
         let top = qualified.split('.').next().unwrap_or_default();
         if top == "celery" {
             self.imported.insert(name.to_owned(), qualified.to_owned());
@@ -76,18 +127,17 @@ impl Collector {
             self.foreign.insert(name.to_owned());
         }
         if qualified.to_ascii_lowercase().contains("task") {
-            // Somebody else's module of tasks, or factory of tasks: it registers what it registers.
-            self.tasks.has_more = true;
+            // A module of tasks, or a factory of tasks, which registers what it registers.
+            let reason =
+                format!("`{qualified}` may register tasks, and its source is not among what was read");
+            self.tasks.unseen.push(Unseen { offset, reason, module: Some(qualified.to_owned()) });
         }
     }
 
     /// `NAME = "text"` and `job = app.task`, of the module itself.
     pub(super) fn assignment(&mut self, target: &Expr, value: &Expr) {
         let Expr::Name(target) = target else { return };
-        self.constants.remove(target.id.as_str());
-        if let Some(Name::Known(text)) = self.text(value) {
-            self.constants.insert(target.id.to_string(), text);
-        } else if self.is_factory(value) {
+        if !self.texts.set(&target.id, value) && self.is_factory(value) {
             self.imported.insert(target.id.to_string(), FACTORIES[0].to_owned());
         }
     }
@@ -95,13 +145,13 @@ impl Collector {
     /// `NAME += ..`: what it is then is not known.
     pub(super) fn changed(&mut self, target: &Expr) {
         if let Expr::Name(target) = target {
-            self.constants.remove(target.id.as_str());
+            self.texts.forget(&target.id);
         }
     }
 
-    /// A function with its decorators. One inside another function registers when that one is called.
-    pub(super) fn function(&mut self, function: &ast::StmtFunctionDef, is_nested: bool) {
-        if !is_nested {
+    /// A function with its decorators, in the functions `within`. One inside another function registers when that one is called.
+    pub(super) fn function(&mut self, function: &ast::StmtFunctionDef, within: &[String]) {
+        if within.is_empty() {
             self.functions.insert(function.name.to_string());
         }
         for decorator in &function.decorator_list {
@@ -109,20 +159,21 @@ impl Collector {
                 Expr::Call(call) => (call.func.as_ref(), Some(&call.arguments)),
                 other => (other, None),
             };
-            if self.is_factory(factory) && !is_nested {
-                let name = arguments.and_then(|arguments| self.named(arguments));
-                self.register(name, &function.name);
-            } else if self.may_be_factory(factory) {
-                self.tasks.has_more = true;
+            let offset = decorator.range.start().to_usize();
+            if self.is_factory(factory) {
+                let name = arguments.and_then(|arguments| self.named(arguments, within));
+                self.register(name, &function.name, offset, within);
+            } else if let Some(decorator) = self.may_be_factory(factory) {
+                self.unseen(offset, format!("the decorator `{decorator}` may register a task"));
             }
         }
     }
 
-    /// Whether a decorator may make tasks: by its name, or because somebody else's code has it.
-    fn may_be_factory(&self, expr: &Expr) -> bool {
-        let Some(name) = dotted(expr) else { return false };
+    /// The name of a decorator that may make tasks: by that name, or because it comes from another library.
+    fn may_be_factory(&self, expr: &Expr) -> Option<String> {
+        let name = dotted(expr)?;
         let first = name.split('.').next().unwrap_or_default();
-        name.to_ascii_lowercase().contains("task") || self.foreign.contains(first)
+        (name.to_ascii_lowercase().contains("task") || self.foreign.contains(first)).then_some(name)
     }
 
     /// A class, which may become a task by `register_task`. A name that a class of somebody else's may hand down is not known.
@@ -139,12 +190,12 @@ impl Collector {
             None if base.rsplit('.').next() == Some("Task") => None,
             None => Some(Name::Unknown),
         });
-        let name = own.map_or(inherited, |value| Some(self.text(value).unwrap_or(Name::Unknown)));
+        let name = own.map_or(inherited, |value| Some(self.texts.name(value)));
         self.classes.insert(class.name.to_string(), name);
     }
 
     /// A call that may register a task: `app.task(f)`, `shared_task(name="x")(f)`, `app.register_task(Task())`. Whether it was one.
-    pub(super) fn call(&mut self, call: &ast::ExprCall, is_nested: bool) -> bool {
+    pub(super) fn call(&mut self, call: &ast::ExprCall, within: &[String]) -> bool {
         let is_registration =
             dotted(&call.func).is_some_and(|name| name.rsplit('.').next() == Some("register_task"));
         let (options, registered) = match call.func.as_ref() {
@@ -154,38 +205,53 @@ impl Collector {
             func if is_registration || self.is_factory(func) => (None, call.arguments.args.first()),
             _ => return false,
         };
-        let name = options.and_then(|options| self.named(options)).or_else(|| self.named(&call.arguments));
+        let named = |options| self.named(options, within);
+        let name = options.and_then(named).or_else(|| named(&call.arguments));
+        let offset = call.range().start().to_usize();
         match registered {
-            _ if is_nested => self.tasks.has_more = true,
             Some(Expr::Name(function))
                 if !is_registration && self.functions.contains(function.id.as_str()) =>
             {
-                self.register(name, &function.id);
+                self.register(name, &function.id, offset, within);
             }
-            Some(expr) if is_registration => self.register_class(expr),
-            _ => self.tasks.has_more = true,
+            Some(expr) if is_registration => self.register_class(expr, offset, within),
+            _ => self.unseen(offset, "the function that becomes a task is computed"),
         }
         true
     }
 
     /// `register_task(Class())` or `register_task(Class)`.
-    fn register_class(&mut self, expr: &Expr) {
+    fn register_class(&mut self, expr: &Expr, offset: usize, within: &[String]) {
         let class = match expr {
             Expr::Call(call) => dotted(&call.func),
             other => dotted(other),
         };
         match class.and_then(|class| Some((self.classes.get(&class)?.clone(), class))) {
-            Some((name, class)) => self.register(name, &class),
-            None => self.tasks.has_more = true,
+            Some((name, class)) => self.register(name, &class, offset, within),
+            None => self.unseen(offset, "the class of the task is none of this module's"),
         }
     }
 
     /// Without a name it is that of the module and the function (`celery.utils.imports.gen_task_name`).
-    fn register(&mut self, name: Option<Name>, function: &str) {
-        match name {
-            None => drop(self.tasks.names.insert(format!("{}.{function}", self.module))),
-            Some(Name::Known(name)) => drop(self.tasks.names.insert(name)),
-            Some(Name::Unknown) => self.tasks.has_more = true,
+    fn register(&mut self, name: Option<Name>, function: &str, offset: usize, within: &[String]) {
+        let name = match name {
+            None => format!("{}.{function}", self.module),
+            Some(Name::Known(name)) => name,
+            Some(Name::Unknown) => {
+                return self.unseen(offset, format!("the name of the task `{function}` is computed"));
+            }
+        };
+        match within {
+            [] => drop(self.tasks.names.insert(name)),
+            [outer] => {
+                self.tasks.in_functions.push(InFunction { function: outer.clone(), name, offset });
+            }
+            [.., inner] => {
+                self.unseen(
+                    offset,
+                    format!("`{name}` is registered when the inner function `{inner}` is called"),
+                );
+            }
         }
     }
 
@@ -208,30 +274,16 @@ impl Collector {
         FACTORIES.contains(&qualified.as_str())
     }
 
-    /// The argument `name=`.
-    fn named(&self, arguments: &ast::Arguments) -> Option<Name> {
+    /// The argument `name=`, in the functions `within`.
+    fn named(&self, arguments: &ast::Arguments, within: &[String]) -> Option<Name> {
         let value = &arguments.find_keyword("name")?.value;
-        match self.text(value) {
+        let name =
+            if within.is_empty() { self.texts.name(value) } else { self.texts.name_in_function(value) };
+        match name {
             // As Celery: no name at all.
-            Some(Name::Known(name)) if name.is_empty() => None,
+            Name::Known(name) if name.is_empty() => None,
             _ if value.is_none_literal_expr() => None,
-            name => Some(name.unwrap_or(Name::Unknown)),
-        }
-    }
-
-    /// A text that is known without running anything.
-    fn text(&self, expr: &Expr) -> Option<Name> {
-        let known = |expr| match self.text(expr) {
-            Some(Name::Known(text)) => Some(text),
-            _ => None,
-        };
-        match expr {
-            Expr::Name(name) => self.constants.get(name.id.as_str()).cloned().map(Name::Known),
-            Expr::BinOp(sum) if sum.op == Operator::Add => {
-                let (left, right) = (known(&sum.left)?, known(&sum.right)?);
-                Some(Name::Known(left + &right))
-            }
-            other => literal(other).map(|text| Name::Known(text.to_owned())),
+            name => Some(name),
         }
     }
 }
@@ -247,7 +299,8 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let tasks = tasks(text);
-        assert!(!tasks.has_more, "{text}");
+        assert_eq!(tasks.unseen, [], "{text}");
+        assert_eq!(tasks.in_functions, [], "{text}");
         tasks.names.into_iter().collect()
     }
 
@@ -284,9 +337,61 @@ mod tests {
         assert_eq!(names("@app.task(name='')\ndef f(): ..."), ["shop.jobs.f"]);
         assert_eq!(names("N = 'x'\nclass C:\n    N = 'y'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
         assert_eq!(names("N: Final = 'x'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
-        assert!(tasks("N = 'x'\nN += 'y'\n@app.task(name=N)\ndef f(): ...").has_more);
-        let computed = tasks("@app.task(name=f'{P}.pay')\ndef f(): ...");
-        assert!(computed.has_more && computed.names.is_empty());
+        assert_eq!(names("@app.task(name=__name__ + '.pay')\ndef f(): ..."), ["shop.jobs.pay"]);
+        for computed in
+            ["N = 'x'\nN += 'y'\n@app.task(name=N)\ndef f(): ...", "@app.task(name=make())\ndef f(): ..."]
+        {
+            let tasks = tasks(computed);
+            assert!(tasks.names.is_empty());
+            assert_eq!(tasks.unseen[0].reason, "the name of the task `f` is computed");
+            assert!(computed[tasks.unseen[0].offset..].starts_with("@app.task"));
+        }
+    }
+
+    #[test]
+    fn names_of_f_strings() {
+        for name in
+            ["f'{P}.pay'", "f'{P}' '.pay'", "'' f'{P + \".\"}{PAY}'", "f'shop.{\"pay\"}'", "f'{A}.pay'"]
+        {
+            let text =
+                format!("P = 'shop'\nPAY = f'pay'\nA = f'{{P}}'\n@app.task(name={name})\ndef f(): ...");
+            assert_eq!(names(&text), ["shop.pay"], "{name}");
+        }
+        assert_eq!(names("@app.task(name=f'{__name__}.pay')\ndef f(): ..."), ["shop.jobs.pay"]);
+        for name in ["f'{P!r}.pay'", "f'{P:>9}.pay'", "f'{P=}'", "f'{Q}.pay'", "f'{P.lower()}'"] {
+            let text = format!("P = 'shop'\n@app.task(name={name})\ndef f(): ...");
+            assert_eq!(tasks(&text).unseen.len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn app_factories() {
+        let factory = "from celery import Celery\nN = 'own'\ndef make(name):\n    app = Celery('x')\n    @app.task\n    def f(): ...\n    \
+                       @app.task(name=N)\n    def g(): ...\n    @app.task(name='h')\n    def h(): ...\n    return app\n";
+        for call in [
+            "app = make('x')",
+            "def create(): return make('x')\napp = create()",
+            "if True:\n    app = configured(make('x'))",
+            "again = make\napp = module.make()",
+        ] {
+            assert_eq!(names(&format!("{factory}{call}\n")), ["h", "own", "shop.jobs.f"], "{call}");
+        }
+        assert_eq!(
+            names(
+                "class Factory:\n    def make(self):\n        @self.app.task\n        def f(): ...\nFactory().make()\n"
+            ),
+            ["shop.jobs.f"]
+        );
+        for call in ["", "def never(): make()", "if __name__ == '__main__':\n    make('x')"] {
+            let tasks = tasks(&format!("{factory}{call}\n"));
+            assert!(tasks.names.is_empty() && !tasks.is_empty(), "{call}");
+            assert_eq!(tasks.in_functions.len(), 3);
+            assert_eq!(tasks.in_functions[0].function, "make");
+        }
+        // A parameter may have the name of a constant of the module.
+        let shadowed =
+            tasks("name = 'x'\ndef make(name):\n    @app.task(name=name)\n    def f(): ...\nmake('y')\n");
+        assert!(shadowed.names.is_empty() && shadowed.unseen.len() == 1);
     }
 
     #[test]
@@ -310,7 +415,10 @@ mod tests {
     fn what_only_running_it_could_tell() {
         for text in [
             "for f in fs: app.task(f)",
-            "def make():\n    @shared_task\n    def f(): ...",
+            "def make():\n    def inner():\n        @app.task\n        def f(): ...\n    inner()\nmake()",
+            "app.autodiscover_tasks()",
+            "app.autodiscover_tasks(packages)",
+            "import importlib\nimportlib.import_module(name)",
             "app.register_task(other.Task())",
             "@my_task\ndef f(): ...",
             "from ourlib import job\n@job\ndef f(): ...",
@@ -319,7 +427,7 @@ mod tests {
             "from base import Base\nclass A(Base): ...\napp.register_task(A())",
             "from vendor.tasks import *",
         ] {
-            assert!(tasks(text).has_more, "{text}");
+            assert_eq!(tasks(text).unseen.len(), 1, "{text}");
         }
         assert!(tasks("import os\ndef f(): ...\n").is_empty());
     }
