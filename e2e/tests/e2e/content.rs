@@ -59,6 +59,8 @@ async fn tasks_of_other_apps(setup: Setup) -> Result<()> {
         ("jobs.foreign.unshared", "unshared"),
         ("jobs.foreign.whose", "celery_test_app"),
         ("deep.named", "named"),
+        ("jobs.factory.by_function", "by function"),
+        ("made.by_name", "by name"),
         ("jobs.nested.deep.plain", "plain"),
     ] {
         assert_eq!(answer::<String>(&setup, task).await?, meant, "{task}");
@@ -77,7 +79,9 @@ async fn tasks_that_are_listed(setup: Setup) -> Result<()> {
     registered.sort();
     let package = PyModule::package("tests/data/jobs").root("tests/data");
     let listed = testcelery::InitialContent::default().tasks(package).task_names();
-    assert_eq!(registered, listed.expect("it can be read").names());
+    let listed = listed.expect("it can be read");
+    assert_eq!(registered, listed.names());
+    assert!(listed.is_complete(), "{:?}", listed.unseen());
     Ok(())
 }
 

@@ -81,8 +81,13 @@ pub(crate) fn read(translation: &Translation, path: &str) -> io::Result<FileTree
 }
 
 fn collect(translation: &Translation, path: &Path, tree: &mut FileTree) -> io::Result<()> {
-    if !fs::metadata(path)?.is_dir() {
-        let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        if !metadata.is_file() {
+            // A FIFO or a device may have no end.
+            return Err(io::Error::other("it is neither a regular file nor a folder"));
+        }
+        let mode = metadata.permissions().mode() & 0o7777;
         tree.insert_file(translation.inside(path), File { content: fs::read(path)?, mode });
         return Ok(());
     }

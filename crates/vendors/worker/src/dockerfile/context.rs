@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs::{self, Metadata},
-    io,
+    io::{self, Read as _},
+    iter,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use testcelery_api::{File, FileTree};
@@ -12,6 +14,12 @@ use testcelery_api::{File, FileTree};
 use super::ignore::Ignore;
 
 const IGNORE_FILE: &str = ".dockerignore";
+
+/// The most bytes of a list of what to ignore that are read: 1 MiB.
+const LONGEST_LIST: u64 = 1 << 20;
+
+/// The most files and folders that are looked at. Links to folders may make a few of them endless.
+const MOST_ENTRIES: usize = 200_000;
 
 /// How many of the largest entries the error for a context that is too large names.
 const LARGEST: usize = 3;
@@ -35,8 +43,9 @@ pub(super) fn read(folder: &Path, dockerfile: &str, limit: u64) -> Result<FileTr
     // As BuildKit does: a Dockerfile may have a list of its own.
     let own_list = format!("{dockerfile}{IGNORE_FILE}");
     let list = if root.join(&own_list).is_file() { own_list } else { IGNORE_FILE.to_owned() };
-    let mut walk = Walk { root: &root, shown: folder, ignore: ignore(&root, &list)?, found: BTreeMap::new() };
-    walk.folder(&root, "", &mut vec![root.clone()])?;
+    let ignore = ignore(&root, &list)?;
+    let mut walk = Walk { root: &root, shown: folder, ignore, found: BTreeMap::new(), entries: 0 };
+    walk.all()?;
     for always in [dockerfile, list.as_str()] {
         let path = root.join(always);
         if !walk.found.contains_key(always) && path.is_file() {
@@ -57,8 +66,11 @@ pub(super) fn read(folder: &Path, dockerfile: &str, limit: u64) -> Result<FileTr
         ));
     }
     let mut tree = FileTree::new();
+    let mut left = limit;
     for (name, Found { path, mode, .. }) in walk.found {
-        let content = fs::read(&path).map_err(|error| failed(&path, &error))?;
+        // A file may have grown since its size was seen.
+        let content = bounded(&path, left).map_err(|error| failed(&path, &error))?;
+        left -= content.len() as u64;
         tree.insert_file(name, File { content, mode });
     }
     Ok(tree)
@@ -66,11 +78,27 @@ pub(super) fn read(folder: &Path, dockerfile: &str, limit: u64) -> Result<FileTr
 
 fn ignore(root: &Path, list: &str) -> Result<Ignore, String> {
     let path = root.join(list);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ignore::parse(&text).map_err(|problem| format!("{}:{problem}", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ignore::default()),
-        Err(error) => Err(failed(&path, &error)),
+    let text = match path.metadata() {
+        Ok(metadata) if metadata.is_file() => bounded(&path, LONGEST_LIST),
+        Ok(_) => {
+            return Err(format!("`{}` is no regular file, and only such a list is read", path.display()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ignore::default()),
+        Err(error) => Err(error),
+    };
+    let text = text.map_err(|error| failed(&path, &error))?;
+    let text = String::from_utf8(text).map_err(|_| format!("`{}` is not UTF-8", path.display()))?;
+    Ignore::parse(&text).map_err(|problem| format!("{}:{problem}", path.display()))
+}
+
+/// What a file holds, if it holds at most so many bytes.
+fn bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    fs::File::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
+        return Err(io::Error::other(format!("it holds more than the {most} bytes that are left for it")));
     }
+    Ok(content)
 }
 
 struct Walk<'a> {
@@ -80,12 +108,54 @@ struct Walk<'a> {
     shown: &'a Path,
     ignore: Ignore,
     found: BTreeMap<String, Found>,
+    /// How many files and folders were seen.
+    entries: usize,
+}
+
+/// A folder that is still to be looked into.
+struct Folder {
+    /// Its path below the build's folder.
+    name: String,
+    /// The folder and those that it is in.
+    place: Rc<Place>,
+}
+
+/// A folder without links on the way to it, and the one that it was found in.
+struct Place {
+    path: PathBuf,
+    outer: Option<Rc<Place>>,
+}
+
+impl Place {
+    /// Whether it is this folder, or one that this folder is in.
+    fn is_in(&self, folder: &Path) -> bool {
+        iter::successors(Some(self), |place| place.outer.as_deref()).any(|place| place.path == folder)
+    }
 }
 
 impl Walk<'_> {
-    /// Looks into a folder. `inside` are the folders that it is in, itself included, as they are without links.
-    fn folder(&mut self, folder: &Path, name: &str, inside: &mut Vec<PathBuf>) -> Result<(), String> {
+    /// Looks into all folders.
+    fn all(&mut self) -> Result<(), String> {
+        let place = Rc::new(Place { path: self.root.to_owned(), outer: None });
+        let mut todo = vec![Folder { name: String::new(), place }];
+        while let Some(folder) = todo.pop() {
+            self.folder(&folder, &mut todo)?;
+        }
+        Ok(())
+    }
+
+    /// Looks into a folder; those in it are still to be looked into.
+    fn folder(&mut self, Folder { name, place }: &Folder, todo: &mut Vec<Folder>) -> Result<(), String> {
+        let folder = &place.path;
         for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                return Err(format!(
+                    "the build context `{}` has more than {MOST_ENTRIES} files and folders; list what the build does not need in `{}`",
+                    self.shown.display(),
+                    self.shown.join(IGNORE_FILE).display()
+                ));
+            }
             let entry = entry.map_err(|error| failed(folder, &error))?;
             let path = entry.path();
             let Ok(own) = entry.file_name().into_string() else {
@@ -98,16 +168,15 @@ impl Walk<'_> {
             if is_out && !looked_into {
                 continue;
             }
-            let target = if kind.is_symlink() { self.target(&name, &path, inside)? } else { path };
+            let target = if kind.is_symlink() { self.target(&name, &path, place)? } else { path };
             let metadata = target.metadata().map_err(|error| failed(&target, &error))?;
             if metadata.is_dir() {
-                inside.push(target.clone());
-                self.folder(&target, &name, inside)?;
-                inside.pop();
+                let place = Rc::new(Place { path: target, outer: Some(Rc::clone(place)) });
+                todo.push(Folder { name, place });
             } else if metadata.is_file() && !is_out {
                 self.file(name, target, &metadata);
             }
-            // Sockets and devices have no content.
+            // FIFOs, sockets and devices have no content.
         }
         Ok(())
     }
@@ -117,7 +186,7 @@ impl Walk<'_> {
     }
 
     /// What a link leads to. A tree of files has no links, so what it leads to goes in its place.
-    fn target(&self, name: &str, link: &Path, inside: &[PathBuf]) -> Result<PathBuf, String> {
+    fn target(&self, name: &str, link: &Path, inside: &Place) -> Result<PathBuf, String> {
         let shown = self.shown.join(name);
         let problem = |target: &Path, problem: &str| {
             format!(
@@ -137,7 +206,7 @@ impl Walk<'_> {
         if !target.starts_with(self.root) {
             return Err(problem(&target, "which is outside of the build's folder"));
         }
-        if inside.contains(&target) {
+        if inside.is_in(&target) {
             return Err(problem(&target, "in which it is itself"));
         }
         Ok(target)

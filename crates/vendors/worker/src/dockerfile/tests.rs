@@ -106,6 +106,47 @@ fn other_links_are_refused_with_both_ends() {
     }
 }
 
+fn fifo(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn what_has_no_end_is_not_read() {
+    let folder = folder(&[("Dockerfile", "FROM x\n"), ("a", "")]);
+    let path = |name: &str| folder.path().join(name);
+    fifo(&path("pipe"));
+    assert_eq!(names(&build(&folder).unwrap().context), ["Dockerfile", "a"]);
+    fifo(&path(".dockerignore"));
+    let error = build(&folder).unwrap_err();
+    assert!(error.ends_with("/.dockerignore` is no regular file, and only such a list is read"), "{error}");
+    fs::remove_file(path(".dockerignore")).unwrap();
+    fs::remove_file(path("Dockerfile")).unwrap();
+    fifo(&path("Dockerfile"));
+    assert!(build(&folder).unwrap_err().starts_with("there is no `Dockerfile` in `"));
+}
+
+#[test]
+fn folders_may_be_deep_and_links_may_not_multiply() {
+    let folder = folder(&[("Dockerfile", "FROM x\n"), (&format!("{}a", "d/".repeat(1_500)), "")]);
+    assert_eq!(build(&folder).unwrap().context.len(), 2);
+    fs::remove_dir_all(folder.path().join("d")).unwrap();
+    // Each folder has ten links to the next one: 10^9 paths.
+    for level in 0..10 {
+        fs::create_dir(folder.path().join(format!("d{level}"))).unwrap();
+        for link in 0..10 {
+            let link = folder.path().join(format!("d{level}/l{link}"));
+            if level < 9 {
+                unix::symlink(folder.path().join(format!("d{}", level + 1)), link).unwrap();
+            }
+        }
+    }
+    let error = build(&folder).unwrap_err();
+    assert!(
+        error.contains("has more than 200000 files and folders; list what the build does not need in `"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_folder_that_is_too_large_names_what_is() {
     let big = "x".repeat(3 << 20);
