@@ -1,12 +1,14 @@
 //! All modules of a content, with what they import from beside them.
 
+mod listing;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use crate::{
-    ContentTree, Error, PyModule, TaskNames, UnseenTasks,
+    ContentTree, Error, PyModule, UnseenTasks,
     finder::{Finder, Found},
     load::{self, Module, parent_of},
     merge::{Merge, SourceFile},
@@ -150,41 +152,6 @@ impl Assembly {
             todo.extend(&known.uses);
         }
         true
-    }
-
-    /// The tasks of all modules.
-    pub(crate) fn task_names(&self) -> TaskNames {
-        let mut names = BTreeSet::new();
-        let mut unseen = self.unread.clone();
-        for (module, known) in &self.modules {
-            names.extend(known.tasks.names.iter().cloned());
-            let is_read =
-                |name: &str| self.modules.contains_key(name) || self.modules.contains_key(parent_of(name));
-            for place in &known.tasks.unseen {
-                if !place.module.as_deref().is_some_and(is_read) {
-                    unseen.push(self.unseen(module, place.offset, place.reason.clone()));
-                }
-            }
-            for task in &known.tasks.in_functions {
-                let calls =
-                    |other: &Known| other.uses.contains(module) && other.tasks.calls.contains(&task.function);
-                if self.modules.values().any(calls) {
-                    names.insert(task.name.clone());
-                } else {
-                    let reason = format!(
-                        "`{}` is registered when `{}` is called, which no module that was read does on import",
-                        task.name, task.function
-                    );
-                    unseen.push(self.unseen(module, task.offset, reason));
-                }
-            }
-        }
-        TaskNames::new(names, unseen)
-    }
-
-    fn unseen(&self, module: &str, offset: usize, reason: String) -> UnseenTasks {
-        let (path, text) = self.source(module);
-        UnseenTasks::new(path, Some(source::place(text, offset).line), reason)
     }
 
     /// Writes all files into a tree.

@@ -207,7 +207,7 @@ fn trees_arrive_as_they_are_needed() {
         lines.borrow_mut().push(format!("{}\t{last}\t{meant}\n", app.display()));
     });
     let mut python = Command::new("python3")
-        .args(["-X", "utf8", "-c", COMPARE])
+        .args(["-I", "-X", "utf8", "-c", COMPARE])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

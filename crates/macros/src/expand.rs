@@ -7,16 +7,11 @@ use syn::{Attribute, Ident, ItemFn, Path};
 use crate::{
     args::Args,
     matrix::{self, Row},
-    narrow::{self, Narrowing},
     needs,
 };
 
 /// Expands the attribute.
-pub(crate) fn expand(
-    args: TokenStream,
-    item: TokenStream,
-    narrowing: &Narrowing,
-) -> syn::Result<TokenStream> {
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let args: Args = syn::parse2(args)?;
     let mut function: ItemFn = syn::parse2(item)?;
     check(&function)?;
@@ -29,7 +24,7 @@ pub(crate) fn expand(
     match &args.setup {
         Some(setup) => Ok(single(&function, &moved, setup, &needs)),
         None => {
-            let rows = matrix::rows(&args, narrowing)?;
+            let rows = matrix::rows(&args)?;
             Ok(module(&function, &moved, &rows, args.with.as_ref(), &needs))
         }
     }
@@ -83,8 +78,8 @@ fn module(
     needs: &TokenStream,
 ) -> TokenStream {
     let name = &function.sig.ident;
-    let (brokers, backends) = (narrow::BROKERS, narrow::BACKENDS);
-    let tests = rows.iter().map(|row| row_test(name, attributes, row, needs));
+    let all = all_names(rows);
+    let tests = rows.iter().map(|row| row_test(name, attributes, row, needs, &all));
     let conditions: Vec<&Attribute> = attributes.iter().filter(|it| is_one_of(it, OF_BOTH)).collect();
     let builders = rows.iter().map(|row| {
         let builder = row_builder(name, row, with);
@@ -98,10 +93,6 @@ fn module(
         #(#conditions)*
         #[cfg(test)]
         mod #name {
-            // Makes Cargo build again when the narrowing changes.
-            const _: (::core::option::Option<&str>, ::core::option::Option<&str>) =
-                (::core::option_env!(#brokers), ::core::option_env!(#backends));
-
             #(#tests)*
         }
     }
@@ -125,18 +116,35 @@ fn row_builder(test: &Ident, row: &Row, with: Option<&Path>) -> TokenStream {
     }
 }
 
-fn row_test(test: &Ident, attributes: &[Attribute], row: &Row, needs: &TokenStream) -> TokenStream {
+/// The names on both axes, as fields of the runner's row.
+fn all_names(rows: &[Row]) -> TokenStream {
+    let mut brokers: Vec<&str> = rows.iter().map(|row| row.names.0.as_str()).collect();
+    let mut backends: Vec<&str> = rows.iter().map(|row| row.names.1.as_str()).collect();
+    brokers.sort_unstable();
+    brokers.dedup();
+    backends.sort_unstable();
+    backends.dedup();
+    quote!(brokers: &[#(#brokers),*], backends: &[#(#backends),*])
+}
+
+fn row_test(
+    test: &Ident,
+    attributes: &[Attribute],
+    row: &Row,
+    needs: &TokenStream,
+    all: &TokenStream,
+) -> TokenStream {
     let name = &row.name;
     let title = name.to_string();
     let builder = builder_name(test, row);
-    let ignore = row.left_out.as_ref().map(|reason| quote!(#[ignore = #reason]));
+    let (broker, backend) = &row.names;
     quote! {
         #(#attributes)*
-        #ignore
         #[::core::prelude::v1::test]
         fn #name() -> ::core::result::Result<(), ::testcelery::runner::Failure> {
-            ::testcelery::runner::run(
+            ::testcelery::runner::run_row(
                 ::core::concat!(::core::module_path!(), "::", #title),
+                ::core::option::Option::Some(&::testcelery::runner::Row { broker: #broker, backend: #backend, #all }),
                 super::#builder,
                 #needs,
                 super::#test,
@@ -155,15 +163,15 @@ mod tests {
 
     const BODY: &str = "async fn hello(setup: Setup) -> Result<()> { Ok(()) }";
 
-    fn expanded_from(args: &str, item: &str, narrowing: &Narrowing) -> Result<String, String> {
-        let tokens = expand(args.parse().unwrap(), item.parse().unwrap(), narrowing)
-            .map_err(|error| error.to_string())?;
+    fn expanded_from(args: &str, item: &str) -> Result<String, String> {
+        let tokens =
+            expand(args.parse().unwrap(), item.parse().unwrap()).map_err(|error| error.to_string())?;
         syn::parse2::<syn::File>(tokens.clone()).expect("the expansion parses");
         Ok(tokens.to_string())
     }
 
     fn expanded(args: &str) -> Result<String, String> {
-        expanded_from(args, BODY, &Narrowing::default())
+        expanded_from(args, BODY)
     }
 
     fn test_names(code: &str) -> Vec<&str> {
@@ -203,18 +211,18 @@ mod tests {
     }
 
     #[test]
-    fn narrowed_rows_are_ignored_with_the_reason() {
-        let narrowing = Narrowing { brokers: Some(vec!["redis".into()]), backends: None };
-        let code = expanded_from("", BODY, &narrowing).unwrap();
-        assert_eq!(test_names(&code), ["rabbitmq_redis", "redis_redis"]);
-        assert_eq!(code.matches("left out by TESTCELERY_BROKERS=redis").count(), 1);
+    fn the_runner_gets_the_names_of_the_row_and_of_all_rows() {
+        let code = expanded("brokers(rabbitmq, r#type = Mine), backends(redis, rpc)").unwrap();
+        assert_eq!(test_names(&code), ["rabbitmq_redis", "rabbitmq_rpc", "type_redis", "type_rpc"]);
+        let row = r#"Row { broker : "type" , backend : "rpc" , brokers : & ["rabbitmq" , "type"] , backends : & ["redis" , "rpc"] }"#;
+        assert_eq!(code.matches(row).count(), 1, "{code}");
     }
 
     #[test]
-    fn unknown_narrowing_is_an_error() {
-        let narrowing = Narrowing { brokers: Some(vec!["kafka".into()]), backends: None };
-        let error = expanded_from("", BODY, &narrowing).unwrap_err();
-        assert_eq!(error, "TESTCELERY_BROKERS names `kafka`, which nobody knows; known are rabbitmq, redis");
+    fn keywords_may_be_names_of_tests() {
+        let item = BODY.replace("hello", "r#break");
+        let code = expanded_from("", &item).unwrap();
+        assert!(code.contains("mod r#break") && code.contains("super :: __break_redis_redis"), "{code}");
     }
 
     #[test]
@@ -229,16 +237,16 @@ mod tests {
         assert!(expanded("brokers(redis, redis)").unwrap_err().contains("twice"));
         assert!(expanded("broker(redis)").unwrap_err().contains("unknown argument `broker`"));
         assert!(expanded("setup = a, with = b").unwrap_err().contains("whole stack"));
-        let sync = expanded_from("", "fn hello(setup: Setup) {}", &Narrowing::default());
+        let sync = expanded_from("", "fn hello(setup: Setup) {}");
         assert!(sync.unwrap_err().contains("async fn"));
-        let bare = expanded_from("", "async fn hello() {}", &Narrowing::default());
+        let bare = expanded_from("", "async fn hello() {}");
         assert!(bare.unwrap_err().contains("setup: Setup"));
     }
 
     #[test]
     fn lints_stay_with_the_function_and_conditions_go_everywhere() {
         let item = format!("#[expect(unused)] #[cfg(unix)] {BODY}");
-        let code = expanded_from("", &item, &Narrowing::default()).unwrap();
+        let code = expanded_from("", &item).unwrap();
         assert!(code.starts_with("# [expect (unused)] # [cfg (unix)] async fn hello"), "{code}");
         assert_eq!(code.matches("expect (unused)").count(), 1);
         // The function, two builders, the module and its two tests.
@@ -247,7 +255,7 @@ mod tests {
 
     #[test]
     fn attributes_go_to_every_row() {
-        let code = expanded_from("", &format!("#[ignore = \"slow\"] {BODY}"), &Narrowing::default()).unwrap();
+        let code = expanded_from("", &format!("#[ignore = \"slow\"] {BODY}")).unwrap();
         assert_eq!(code.matches("slow").count(), 2);
     }
 }

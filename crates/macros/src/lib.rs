@@ -3,7 +3,6 @@
 mod args;
 mod expand;
 mod matrix;
-mod narrow;
 mod needs;
 
 use proc_macro::TokenStream;
@@ -26,10 +25,11 @@ use proc_macro::TokenStream;
 /// the machine and one of them is neither there nor in any package that the machine knows; a package that is known and cannot be fetched
 /// is a failure.
 ///
-/// `TESTCELERY_BROKERS` and `TESTCELERY_BACKENDS` (comma-separated names) narrow a build to some rows; the others are reported as ignored,
-/// with the reason. A name that nobody knows is a compile error, and so is an axis with nothing on it.
+/// `TESTCELERY_BROKERS` and `TESTCELERY_BACKENDS` (comma-separated names) narrow a run of the built tests. A row is left out if its broker or
+/// backend is not named; a test with `setup = ..` is left out if the kind of one of its brokers or backends is not named. A test that is left
+/// out is skipped with the reason, as above. A name that is none of testcelery's and that no row of the test program has is an error of each
+/// test, which lists the known ones. An axis with nothing on it is a compile error.
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
-    let narrowing = narrow::Narrowing::from_env();
-    expand::expand(args.into(), item.into(), &narrowing).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand::expand(args.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

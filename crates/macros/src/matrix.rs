@@ -1,13 +1,10 @@
-//! From the arguments and the environment to the rows of the matrix.
+//! From the arguments to the rows of the matrix.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::Ident;
+use quote::{format_ident, quote};
+use syn::{Ident, ext::IdentExt as _};
 
-use crate::{
-    args::{Args, Axis, Entry},
-    narrow::{self, Narrowing},
-};
+use crate::args::{Args, Axis, Entry};
 
 /// One row: a test of its own.
 pub(crate) struct Row {
@@ -17,34 +14,21 @@ pub(crate) struct Row {
     pub(crate) broker: TokenStream,
     /// What adds the result backend to the builder.
     pub(crate) backend: TokenStream,
-    /// Why the row is left out of this build, where it is.
-    pub(crate) left_out: Option<String>,
+    /// The names of both, for the runner.
+    pub(crate) names: (String, String),
 }
 
 struct Choice {
     name: Ident,
     tokens: TokenStream,
-    left_out: Option<String>,
 }
 
 /// All rows, in the order of the axes: brokers first.
-pub(crate) fn rows(args: &Args, narrowing: &Narrowing) -> syn::Result<Vec<Row>> {
-    let brokers = axis(
-        "brokers",
-        args.brokers.as_ref(),
-        &["rabbitmq", "redis"],
-        &["rabbitmq", "redis"],
-        (narrow::BROKERS, narrowing.brokers.as_deref()),
-        broker,
-    )?;
-    let backends = axis(
-        "backends",
-        args.backends.as_ref(),
-        &["redis"],
-        &["redis", "memcached", "rpc"],
-        (narrow::BACKENDS, narrowing.backends.as_deref()),
-        backend,
-    )?;
+pub(crate) fn rows(args: &Args) -> syn::Result<Vec<Row>> {
+    let brokers =
+        axis("brokers", args.brokers.as_ref(), &["rabbitmq", "redis"], &["rabbitmq", "redis"], broker)?;
+    let backends =
+        axis("backends", args.backends.as_ref(), &["redis"], &["redis", "memcached", "rpc"], backend)?;
     let mut rows = Vec::new();
     for broker in &brokers {
         for backend in &backends {
@@ -53,10 +37,11 @@ pub(crate) fn rows(args: &Args, narrowing: &Narrowing) -> syn::Result<Vec<Row>> 
                 continue;
             }
             rows.push(Row {
-                name: Ident::new(&format!("{}_{}", broker.name, backend.name), broker.name.span()),
+                // Not `Ident::new`: a name may be a keyword, which makes no keyword of the two.
+                name: format_ident!("{}_{}", broker.name, backend.name),
                 broker: broker.tokens.clone(),
                 backend: backend.tokens.clone(),
-                left_out: broker.left_out.clone().or_else(|| backend.left_out.clone()),
+                names: (broker.name.unraw().to_string(), backend.name.unraw().to_string()),
             });
         }
     }
@@ -75,7 +60,6 @@ fn axis(
     written: Option<&Axis>,
     default: &[&str],
     known: &[&str],
-    (variable, wanted): (&str, Option<&[String]>),
     component: fn(&Entry) -> syn::Result<TokenStream>,
 ) -> syn::Result<Vec<Choice>> {
     let span = written.map_or_else(Span::call_site, |axis| axis.span);
@@ -99,23 +83,7 @@ fn axis(
             return Err(syn::Error::new(entry.name.span(), format!("`{}` is in `{key}` twice", entry.name)));
         }
     }
-    let is_known =
-        |name: &String| known.contains(&name.as_str()) || entries.iter().any(|entry| entry.name == name);
-    if let Some(unknown) = wanted.unwrap_or_default().iter().find(|name| !is_known(name)) {
-        return Err(syn::Error::new(
-            span,
-            format!("{variable} names `{unknown}`, which nobody knows; known are {}", known.join(", ")),
-        ));
-    }
-    entries
-        .iter()
-        .map(|entry| {
-            let selected = wanted.is_none_or(|names| names.iter().any(|name| entry.name == name));
-            let left_out = (!selected)
-                .then(|| format!("left out by {variable}={}", wanted.unwrap_or_default().join(",")));
-            Ok(Choice { name: entry.name.clone(), tokens: component(entry)?, left_out })
-        })
-        .collect()
+    entries.iter().map(|entry| Ok(Choice { name: entry.name.clone(), tokens: component(entry)? })).collect()
 }
 
 fn broker(entry: &Entry) -> syn::Result<TokenStream> {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
 };
 
@@ -34,8 +35,25 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 }
 
 fn folder(test: &str) -> PathBuf {
-    let name = test.replace("::", ".");
-    target_dir().join("testcelery").join(name)
+    target_dir().join("testcelery").join(folder_name(test))
+}
+
+/// The longest name of a folder in bytes; file systems take 255.
+const LONGEST_NAME: usize = 200;
+
+/// A test's path as the name of one folder that every shell takes without quotes. A name that is cut short ends with a hash of the path.
+fn folder_name(test: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
+    let parts = test.split("::").map(|part| part.strip_prefix("r#").unwrap_or(part));
+    let name: String = parts.collect::<Vec<_>>().join(".").chars().map(plain).collect();
+    // Neither hidden nor the folder above.
+    let name = if name.is_empty() || name.starts_with('.') { format!("_{name}") } else { name };
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let mut hasher = DefaultHasher::new();
+    test.hash(&mut hasher);
+    format!("{}-{:016x}", &name[..name.floor_char_boundary(LONGEST_NAME - 17)], hasher.finish())
 }
 
 /// The target folder that the running test binary lies in, so that a workspace has one place; else `target` right here.
@@ -52,6 +70,23 @@ mod tests {
     use testcelery_api::Stream;
 
     use super::*;
+
+    #[test]
+    fn a_test_s_path_becomes_the_name_of_a_folder() {
+        for (test, name) in [
+            ("shop::hello::rabbitmq_redis", "shop.hello.rabbitmq_redis"),
+            ("shop::r#break::r#loop", "shop.break.loop"),
+            ("<impl shop::X<'a>>::f/..", "_impl_shop.X__a__.f_.."),
+            ("../../etc", "_.._.._etc"),
+            ("a b\n$(c)", "a_b___c_"),
+            ("tests::Grüße", "tests.Grüße"),
+            ("", "_"),
+        ] {
+            assert_eq!(folder_name(test), name);
+        }
+        let long = |end: &str| folder_name(&format!("{}::{end}", "é".repeat(300)));
+        assert!(long("a").len() <= LONGEST_NAME && long("a") != long("b"), "{}", long("a"));
+    }
 
     #[test]
     fn every_log_is_kept_and_old_ones_go() {

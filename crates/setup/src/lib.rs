@@ -10,6 +10,7 @@ mod error;
 mod evidence;
 mod hooks;
 mod names;
+mod narrow;
 mod plan;
 mod ready;
 mod reaper;

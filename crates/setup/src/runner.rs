@@ -16,10 +16,12 @@ use testcelery_api::{self as api, Capability, Logs};
 use crate::{
     Error, Setup, SetupBuilder, evidence,
     hooks::panic_text,
-    reaper,
+    narrow, reaper,
     report::{Report, ms},
     say::say,
 };
+
+pub use crate::narrow::Row;
 
 /// Set by the first interrupt: tests of this process that come later do not begin.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -63,7 +65,8 @@ pub enum Need {
 
 /// Runs one test against a stack of its own.
 ///
-/// Where one of its needs is not met, nothing runs: the test is skipped, which standard error and the report say.
+/// Where one of its needs is not met, nothing runs: the test is skipped, which standard error and the report say. The same holds where
+/// `TESTCELERY_BROKERS` or `TESTCELERY_BACKENDS` leaves out the kind of one of its brokers or result backends.
 ///
 /// # Errors
 /// When the stack does not boot, the body fails, or something cannot be taken away.
@@ -72,12 +75,33 @@ where
     F: FnOnce(Setup) -> Fut,
     Fut: Future<Output: Outcome>,
 {
+    run_row(test, None, builder, needs, body)
+}
+
+/// Runs one test as [`run`] does, which is a row of a matrix: `TESTCELERY_BROKERS` and `TESTCELERY_BACKENDS` then go by the names of the row.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_row<F, Fut>(
+    test: &str,
+    row: Option<&Row>,
+    builder: fn() -> SetupBuilder,
+    needs: &[Need],
+    body: F,
+) -> Result<(), Failure>
+where
+    F: FnOnce(Setup) -> Fut,
+    Fut: Future<Output: Outcome>,
+{
     if reaper::is_reaper() {
         return become_reaper();
     }
+    if narrow::is_listing() {
+        return Err(Failure("this process lists tests and runs none".to_owned()));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
-    let (report, failure) = runtime.block_on(play(test, builder, needs, body));
+    let (report, failure) = runtime.block_on(play(test, row, builder, needs, body));
     let written = report.write();
     // Log streams end with their containers; nothing is left that could hold the runtime up.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -95,6 +119,7 @@ fn become_reaper() -> Result<(), Failure> {
 
 async fn play<'a, F, Fut>(
     test: &'a str,
+    row: Option<&Row>,
     builder: fn() -> SetupBuilder,
     needs: &[Need],
     body: F,
@@ -118,6 +143,14 @@ where
     }
     let begin = Instant::now();
     let mut builder = builder();
+    match narrow::left_out(test, row, &builder).await {
+        Ok(None) => {}
+        Ok(Some(reason)) => {
+            skip(test, &mut report, &reason);
+            return (report, None);
+        }
+        Err(problem) => return (report, Some(problem)),
+    }
     let engine = match builder.chosen_engine().await {
         Ok(engine) => engine,
         Err(error) => return (report, Some(format!("the stack did not boot: {error:?}"))),
@@ -190,7 +223,7 @@ where
 }
 
 /// Says that a test was not run. libtest has no word for it and counts it as passed; whoever reads the report knows better.
-fn skip(test: &str, report: &mut Report<'_>, reason: &api::Error) {
+fn skip(test: &str, report: &mut Report<'_>, reason: &impl fmt::Display) {
     let reason = reason.to_string();
     say(format_args!("SKIPPED {test}: {reason}"));
     report.outcome = "skipped";

@@ -1,4 +1,4 @@
-//! One mistake per argument, made as a user would make it. Ends as a test would: with the error, and an exit code that is not 0.
+//! The mistake that the first argument names, made as a user would make it; another argument may be a folder to make it in. Ends as a test would: with the error, and an exit code that is not 0.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -49,8 +49,8 @@ async fn make(mistake: &str) -> Result<()> {
             start(stack().worker(Worker::default().dockerfile(dockerfile))).await
         }
         "huge-context" => {
-            let dockerfile =
-                Dockerfile::folder("..").file("e2e/tests/myworker/Dockerfile").size_limit(1 << 20);
+            let folder = std::env::args().nth(2).unwrap_or_default();
+            let dockerfile = Dockerfile::folder(folder).size_limit(1 << 20);
             start(stack().worker(Worker::default().dockerfile(dockerfile))).await
         }
         "no-such-celery" => start(stack().worker(Worker::default().celery("5.99.0"))).await,

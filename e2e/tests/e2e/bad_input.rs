@@ -1,6 +1,8 @@
 //! What a user sees who makes a mistake. Each is made by a process of its own, so that the exit code and what is left behind count.
 
 use std::{
+    fs,
+    path::Path,
     process::{Command, Output},
     time::{Duration, Instant},
 };
@@ -20,10 +22,29 @@ struct Seen {
 }
 
 fn make(mistake: &str, env: &[(&str, &str)]) -> Seen {
+    make_in(None, mistake, env)
+}
+
+/// Variables of Docker's own program. A row that names a daemon is not to get another one by them, nor TLS.
+const OF_DOCKER: [&str; 6] = [
+    "DOCKER_API_VERSION",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+];
+
+fn make_in(folder: Option<&Path>, mistake: &str, env: &[(&str, &str)]) -> Seen {
     let session = format!("bad-input-{mistake}-{}", std::process::id());
     let begin = Instant::now();
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_bad_input"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bad_input"));
+    if env.iter().any(|(name, _)| *name == "DOCKER_HOST") {
+        OF_DOCKER.iter().for_each(|name| drop(command.env_remove(name)));
+    }
+    let Output { status, stdout, stderr } = command
         .arg(mistake)
+        .args(folder)
         .env(SESSION_VARIABLE, &session)
         .env_remove("TESTCELERY_DOCKER_HOST")
         .envs(env.iter().copied())
@@ -40,6 +61,12 @@ fn expect(seen: &Seen, parts: &[&str]) {
     for part in parts {
         assert!(seen.text.contains(part), "no {part:?} in:\n{}", seen.text);
     }
+}
+
+/// Writes a file of so many bytes, with the folder that it is in.
+fn write(path: &Path, size: usize) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, vec![b'x'; size]).expect("a file");
 }
 
 async fn expect_clean(mistake: &str, parts: &[&str]) -> Seen {
@@ -97,9 +124,20 @@ async fn dockerfile_that_fails() {
 
 #[tokio::test]
 async fn context_that_is_too_large() {
-    let parts =
-        ["component `worker`: the build context `..` has ", "1.0 MiB is the limit", "`../.dockerignore`"];
-    expect_clean("huge-context", &parts).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fs::write(path.join("Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n").expect("a file");
+    write(&path.join("target/large"), 3 << 20);
+    write(&path.join("small"), 1 << 10);
+    let seen = make_in(Some(path), "huge-context", &[]);
+    let shown = path.display();
+    let parts = [
+        format!("component `worker`: the build context `{shown}` has 3.0 MiB, and 1.0 MiB is the limit"),
+        "the largest in it are `target` (3.0 MiB), `small` (0.0 MiB)".to_owned(),
+        format!("`{shown}/.dockerignore`"),
+    ];
+    expect(&seen, &parts.each_ref().map(String::as_str));
+    assert_nothing_left(&seen.session).await;
 }
 
 #[test]
@@ -146,8 +184,9 @@ mod local {
         let folder = tempfile::tempdir().expect("a folder");
         let server = program(folder.path(), "redis-server", "echo 'Redis server v=5.0.3 sha=00000000:0'");
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
-        for place in [("TESTCELERY_REDIS_SERVER", server.as_str()), ("PATH", path.as_str())] {
-            let seen = make("no-daemon", &[LOCAL, place]);
+        for (explicit, path) in [(server.as_str(), None), ("", Some(("PATH", path.as_str())))] {
+            let server = [LOCAL, ("TESTCELERY_REDIS_SERVER", explicit)];
+            let seen = make("no-daemon", &server.into_iter().chain(path).collect::<Vec<_>>());
             expect(&seen, &["is version 5.0, and 6.0 or newer is needed", &server]);
         }
     }
@@ -180,7 +219,7 @@ mod local {
     }
 
     /// A Python that tells its version, and fails to make an environment with these words.
-    fn failing_python(folder: &std::path::Path, words: &str) -> String {
+    fn failing_python(folder: &Path, words: &str) -> String {
         let body =
             format!("[ \"$1\" = -I ] && echo 3.11.2 && echo \"$0\" && exit; echo '{words}' >&2; exit 1");
         program(folder, "python3", &body)

@@ -74,6 +74,8 @@ fn hold(row: &str, how: Option<&str>) -> Held {
         .envs(how.map(|how| (HOLD, how)))
         .env(SESSION_VARIABLE, &session)
         .env_remove("TESTCELERY_REPORT")
+        .env_remove("TESTCELERY_BROKERS")
+        .env_remove("TESTCELERY_BACKENDS")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -66,7 +66,7 @@ for line in sys.stdin.buffer.read().decode().split('\n')[:-1]:
 /// What a program prints when it is given a text.
 fn answer(program: &str, input: &str) -> String {
     let mut python = Command::new("python3")
-        .args(["-X", "utf8", "-c", program])
+        .args(["-I", "-X", "utf8", "-c", program])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

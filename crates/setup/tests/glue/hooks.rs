@@ -187,6 +187,9 @@ async fn a_hook_that_fails_before_the_end_is_reported_and_stops_nothing() {
 
 #[test]
 fn a_failed_test_has_its_hook_too() {
+    if crate::runs_elsewhere("hooks::a_failed_test_has_its_hook_too") {
+        return;
+    }
     static CALLS: OnceLock<Calls> = OnceLock::new();
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let builder = || {
