@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{Config, InitialContent};
 
-    const DEPTH: usize = 300_000;
+    const DEPTH: usize = 100_000;
 
     fn deep(wrap: impl Fn(PyValue) -> PyValue) -> PyValue {
         (0..DEPTH).fold(PyValue::from(1), |value, _| wrap(value))
