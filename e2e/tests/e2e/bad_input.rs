@@ -14,6 +14,9 @@ use testcelery::{
 
 use crate::leftovers::assert_nothing_left;
 
+/// The longest that a mistake may take which is found before anything starts, on a machine that does much else.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
 struct Seen {
     session: String,
     code: Option<i32>,
@@ -109,7 +112,7 @@ async fn dockerfile_that_fails() {
     let engine = Engine::auto().await.expect("an engine");
     if !engine.supports(Capability::ImageBuild) {
         let seen = expect_clean("broken-dockerfile", &["cannot do image builds", "Image::software"]).await;
-        assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+        assert!(seen.elapsed < AT_ONCE, "nothing was to be started: {:?}", seen.elapsed);
         return;
     }
     let seen = expect_clean(
@@ -289,20 +292,20 @@ async fn celery_and_python_that_do_not_go_together() {
         ("celery-too-old", "Celery 5.2.7 cannot run on Python 3.13: it needs Python 3.7 to 3.11"),
     ] {
         let seen = expect_clean(mistake, &["component `worker`: ", problem]).await;
-        assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+        assert!(seen.elapsed < AT_ONCE, "nothing was to be started: {:?}", seen.elapsed);
     }
 }
 
 #[tokio::test]
 async fn tasks_file_missing() {
     let seen = expect_clean("missing-tasks", &["tests/nowhere/tasks.py"]).await;
-    assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+    assert!(seen.elapsed < AT_ONCE, "nothing was to be started: {:?}", seen.elapsed);
 }
 
 #[tokio::test]
 async fn tasks_file_is_not_python() {
     let seen = expect_clean("broken-tasks", &["broken.py:1:7", "def f(:"]).await;
-    assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+    assert!(seen.elapsed < AT_ONCE, "nothing was to be started: {:?}", seen.elapsed);
 }
 
 #[tokio::test]
@@ -354,5 +357,5 @@ async fn two_components_of_one_name() {
         &["two components are named `store`", "broker 1 (redis)", "backend 1 (redis)"],
     )
     .await;
-    assert!(seen.elapsed < Duration::from_secs(2), "nothing was to be started: {:?}", seen.elapsed);
+    assert!(seen.elapsed < AT_ONCE, "nothing was to be started: {:?}", seen.elapsed);
 }

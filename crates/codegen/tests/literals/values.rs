@@ -53,7 +53,7 @@ fn distinct(values: Vec<(u8, PyValue)>) -> Vec<PyValue> {
         (1, _) => PyValue::big_int(format!("{place}{}", "0".repeat(50))),
         (2, _) => PyValue::from(Duration::from_micros(place as u64)),
         (_, PyValue::Str(text)) => PyValue::from(format!("{place}{text}")),
-        (_, PyValue::Bytes(bytes)) => PyValue::bytes([&[place as u8][..], &bytes].concat()),
+        (_, PyValue::Bytes(bytes)) => PyValue::bytes([&[place as u8][..], bytes].concat()),
         _ => PyValue::tuple([place.into(), value]),
     };
     values.into_iter().enumerate().map(distinct).collect()
