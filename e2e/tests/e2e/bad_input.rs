@@ -43,7 +43,9 @@ fn make_in(folder: Option<&Path>, mistake: &str, env: &[(&str, &str)]) -> Seen {
     let begin = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bad_input"));
     if env.iter().any(|(name, _)| *name == "DOCKER_HOST") {
-        OF_DOCKER.iter().for_each(|name| drop(command.env_remove(name)));
+        for variable in OF_DOCKER {
+            command.env_remove(variable);
+        }
     }
     let Output { status, stdout, stderr } = command
         .arg(mistake)
@@ -188,8 +190,8 @@ mod local {
         let server = program(folder.path(), "redis-server", "echo 'Redis server v=5.0.3 sha=00000000:0'");
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
         for (explicit, path) in [(server.as_str(), None), ("", Some(("PATH", path.as_str())))] {
-            let server = [LOCAL, ("TESTCELERY_REDIS_SERVER", explicit)];
-            let seen = make("no-daemon", &server.into_iter().chain(path).collect::<Vec<_>>());
+            let env = [LOCAL, ("TESTCELERY_REDIS_SERVER", explicit)].into_iter().chain(path);
+            let seen = make("no-daemon", &env.collect::<Vec<_>>());
             expect(&seen, &["is version 5.0, and 6.0 or newer is needed", &server]);
         }
     }
