@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testcelery_api::BoxError;
 
-use crate::{State, TaskError};
+use crate::{JsonError, PythonJson, State, TaskError};
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,7 +37,7 @@ pub enum Error {
     },
 
     /// The result is not of the type that was asked for.
-    #[error("the result of task {task} [{task_id}] is not a {expected}: got {value}")]
+    #[error("the result of task {task} [{task_id}] is not a {expected}: got {value:?}")]
     WrongType {
         /// The task's name.
         task: String,
@@ -45,11 +45,11 @@ pub enum Error {
         task_id: String,
         /// The Rust type that was asked for.
         expected: &'static str,
-        /// The beginning of the JSON that came.
-        value: String,
+        /// The value that came; the error's text shows its beginning and its end.
+        value: PythonJson,
         /// What does not fit.
         #[source]
-        source: serde_json::Error,
+        source: JsonError,
     },
 
     /// An argument cannot be carried by JSON.

@@ -212,7 +212,7 @@ async fn a_result_has_the_type_that_is_asked_for() {
     assert_eq!(error.to_string(), r#"the result of task t [1] is not a i64: got [1,"two"]"#);
     world.answer(json!({"status": "SUCCESS", "result": "é".repeat(1000)}));
     let error = result.get::<i64>().await.unwrap_err().to_string();
-    assert!(error.len() < 300 && error.ends_with("..."), "{error}");
+    assert!(error.len() < 800 && error.contains(" .. "), "{error}");
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn a_task_that_raised_is_a_task_error() {
     assert_eq!(
         error.to_string(),
         "task tasks.nosuch [1] ended as FAILURE: celery.exceptions.NotRegistered: tasks.nosuch\n\
-         remote traceback:\nTraceback ...\nNotRegistered: 'tasks.nosuch'"
+         \x20 remote traceback:\n  | Traceback ...\n  | NotRegistered: 'tasks.nosuch'"
     );
     let task = error.as_task_error().unwrap();
     assert_eq!((&task.state, task.exc_type.as_str()), (&State::Failure, "NotRegistered"));

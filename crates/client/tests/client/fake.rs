@@ -26,7 +26,7 @@ struct State {
     broadcasts: Vec<Message>,
     results: HashMap<String, Value>,
     /// What workers answer to a command: sent with the ticket of the command, or with one of their own.
-    replies: Vec<(Option<String>, Value)>,
+    replies: Vec<(Option<String>, String)>,
     inboxes: HashMap<String, mpsc::UnboundedSender<Message>>,
     refuse_publish: bool,
     down: Vec<String>,
@@ -49,7 +49,12 @@ impl World {
 
     /// A worker that answers each command; with a ticket of its own if there is one.
     pub(crate) fn worker(&self, ticket: Option<&str>, reply: Value) {
-        self.with(|state| state.replies.push((ticket.map(str::to_owned), reply)));
+        self.with(|state| state.replies.push((ticket.map(str::to_owned), reply.to_string())));
+    }
+
+    /// A worker that answers each command with a text.
+    pub(crate) fn answer_raw(&self, reply: &str) {
+        self.with(|state| state.replies.push((None, reply.to_owned())));
     }
 
     pub(crate) fn refuse_publish(&self) {
@@ -147,7 +152,7 @@ impl Transport for World {
                         .as_object()
                         .cloned()
                         .unwrap();
-                answer.body = reply.to_string().into_bytes();
+                answer.body = reply.clone().into_bytes();
                 state.inboxes[key].send(answer).unwrap();
             }
         });
