@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testcelery_api::BoxError;
 
-use crate::{JsonError, PythonJson, State, TaskError};
+use crate::{AsyncResult, JsonError, PythonJson, State, TaskError};
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -74,15 +74,15 @@ pub enum Error {
         problem: String,
     },
 
-    /// A handler of a signal failed.
-    #[error("a handler of {signal} failed for task {task}, which was {}", if *sent { "sent" } else { "not sent" })]
+    /// A handler of a signal failed or panicked, in an app with [`strict_signals`](crate::AppBuilder::strict_signals).
+    #[error("a handler of {signal} failed for task {task}, which was {}", if sent.is_some() { "sent" } else { "not sent" })]
     Handler {
         /// The signal.
         signal: &'static str,
         /// The task's name.
         task: String,
-        /// Whether the broker has the task.
-        sent: bool,
+        /// The result of the task, if the broker has it.
+        sent: Option<AsyncResult>,
         /// What the handler says.
         #[source]
         source: BoxError,
@@ -190,6 +190,14 @@ impl Error {
         source: impl Into<BoxError>,
     ) -> Self {
         Self::Connection { operation: operation.into(), url: url.into(), source: source.into() }
+    }
+
+    /// The result of a task that was sent although the call failed: a handler of `after_task_publish` did.
+    pub fn sent(&self) -> Option<&AsyncResult> {
+        match self {
+            Self::Handler { sent, .. } => sent.as_ref(),
+            _ => None,
+        }
     }
 
     /// The remote exception, where the error is one.

@@ -60,6 +60,14 @@ impl AsyncResult {
     /// is not a `T`, [`Error::Ignored`] and [`Error::NoBackend`] when there cannot be one, [`Error::Connection`] when the result backend
     /// stays away.
     pub async fn get_within<T: DeserializeOwned>(&self, limit: Duration) -> Result<T> {
+        let value = self.value(limit).await;
+        if let Err(error) = &value {
+            self.handle.app.failed(error);
+        }
+        value
+    }
+
+    async fn value<T: DeserializeOwned>(&self, limit: Duration) -> Result<T> {
         let store = self.store()?;
         let begin = Instant::now();
         let Ok(meta) = timeout(limit, store.wait(self.id())).await else {

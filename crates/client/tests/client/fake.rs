@@ -42,6 +42,12 @@ impl World {
         builder.connect().await.unwrap()
     }
 
+    /// An app whose calls fail where a handler does.
+    pub(crate) async fn strict_app(&self) -> App {
+        let builder = self.builder().broker_url("fake://h/").backend_url("fake://h/");
+        builder.strict_signals(true).connect().await.unwrap()
+    }
+
     /// Every task is done at once, with this result document beside its id.
     pub(crate) fn answer(&self, meta: Value) {
         self.with(|state| drop(state.results.insert("*".to_owned(), meta)));
