@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, shorten};
 
 use crate::{AsyncResult, JsonError, PythonJson, State, TaskError};
 
@@ -173,7 +173,7 @@ pub enum Error {
     },
 
     /// A stored document or a reply is not what Celery writes.
-    #[error("{what} is not what Celery writes: {problem}")]
+    #[error("{what} is not what Celery writes: {}", shorten(problem))]
     Malformed {
         /// What was read, as `the result of task [id]`.
         what: String,

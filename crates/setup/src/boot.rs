@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
     self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Place,
-    Worker, until_ready,
+    Worker, shorten, until_ready,
 };
 use testcelery_client::App;
 
@@ -180,7 +180,7 @@ fn last_lines(logs: &[Logs]) -> String {
         let state = log.ended().map_or_else(|| "is running".to_owned(), |exit| exit.to_string());
         text.push_str(&format!("\n  {} {state}; last lines of {}:", log.container(), log.container()));
         for line in log.tail(EVIDENCE_LINES) {
-            text.push_str(&format!("\n  | {}", line.text));
+            text.push_str(&format!("\n  | {}", shorten(&line.text)));
         }
     }
     text

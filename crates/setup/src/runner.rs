@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use testcelery_api::{self as api, Capability, Logs};
+use testcelery_api::{self as api, Capability, Logs, escape_report};
 
 use crate::{
     Error, Setup, SetupBuilder, evidence,
@@ -29,7 +29,7 @@ pub struct Failure(String);
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&escape_report(&self.0))
     }
 }
 
