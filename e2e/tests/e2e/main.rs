@@ -7,6 +7,7 @@ mod call_options;
 mod content;
 mod default_tasks;
 mod engine;
+mod errors;
 mod failing_task;
 mod hooks;
 mod knobs;
