@@ -53,7 +53,7 @@ async fn life_of_a_container() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_line_of_a_log_has_a_limit() -> anyhow::Result<()> {
     let (_engine, container) =
-        script("head -c 50000000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 60").await;
+        script("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 60").await;
     container.start().await?;
     container.logs().wait_for("done").await?;
     let line = container.logs().lines().swap_remove(0);
