@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+use testcelery_api::indent_lines;
 use tokio::process::{Child, Command};
 
 /// A child in a process group of its own. Dropped while it runs, the whole group is killed.
@@ -92,10 +93,13 @@ pub(crate) async fn capture(command: &mut Command) -> anyhow::Result<Output> {
 pub(crate) async fn succeed(command: &mut Command) -> anyhow::Result<String> {
     let output = capture(command).await?;
     if !output.status.success() {
-        bail!("`{}` failed ({}):\n{}", shown(command), output.status, output.text.trim_end());
+        bail!("`{}` failed ({}):{}", shown(command), output.status, indent_lines(output.text.trim_end()));
     }
     Ok(output.text)
 }
+
+/// Bytes of output that are read.
+const KEPT: u64 = 64 << 20;
 
 /// A file that takes both outputs of a child. Unlike a pipe it needs no reader, and a process that outlives the child does not
 /// keep anybody waiting for its end.
@@ -113,13 +117,17 @@ impl Sink {
         Ok(())
     }
 
-    /// What has been written.
+    /// What has been written: the last 64 MiB.
     pub(crate) fn text(&mut self) -> anyhow::Result<String> {
         use std::io::{Read as _, Seek as _};
+        let length = self.0.metadata()?.len();
+        let left_out = length.saturating_sub(KEPT);
+        self.0.seek(std::io::SeekFrom::Start(left_out))?;
         let mut bytes = Vec::new();
-        self.0.rewind()?;
-        self.0.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        // What a process that lives on writes meanwhile is not waited for.
+        (&mut self.0).take(KEPT).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(if left_out == 0 { text.into_owned() } else { format!("[{left_out} bytes left out]\n{text}") })
     }
 }
 

@@ -120,7 +120,7 @@ impl Total {
         let summary = format!("{} passed, {} failed", counts.passed, counts.failed);
         self.row(STEP, passed, output.took, &summary);
         if !passed {
-            ui::line(output.text.trim_end());
+            ui::line(ui::printed(&output.text));
             let names = libtest::failed_names(&output.text).join(", ");
             let names = if names.is_empty() {
                 "a test binary was not built or did not finish"

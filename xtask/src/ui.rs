@@ -8,6 +8,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use testcelery_api::escape_report;
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(120);
@@ -24,6 +25,18 @@ fn animated() -> bool {
 /// Prints one line of a result, without tearing a bar.
 pub(crate) fn line(text: impl Display) {
     bars().suspend(|| println!("{text}"));
+}
+
+/// Bytes that are shown of what a program printed.
+const SHOWN: usize = 512 << 10;
+
+/// What a program printed, as it is shown: the end of a long text, with control characters as escape sequences, and with no line that could be
+/// taken for one of ours.
+pub(crate) fn printed(text: &str) -> String {
+    let text = text.trim_end();
+    let cut = text.ceil_char_boundary(text.len().saturating_sub(SHOWN));
+    let left_out = if cut > 0 { format!("[{cut} bytes left out]\n") } else { String::new() };
+    escape_report(&format!("  {left_out}{}", &text[cut..]))
 }
 
 /// Prints one line about what is going on.
@@ -97,5 +110,19 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_print_stays_theirs() {
+        let text = "running 1 test\n\u{1b}[31mtest result: ok. 1 passed\n  | more\n";
+        assert_eq!(printed(text), "  running 1 test\n  \\x1b[31mtest result: ok. 1 passed\n  | more");
+        let long = printed(&"é\n".repeat(1 << 20));
+        assert_eq!(long.lines().next(), Some("  [2621439 bytes left out]"));
+        assert!(long.len() < 3 * SHOWN && long.ends_with("\n  é"));
     }
 }

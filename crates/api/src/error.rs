@@ -1,6 +1,6 @@
 //! The error of this crate, shared by engines and components.
 
-use crate::{Capability, Evidence};
+use crate::{Capability, Evidence, indent_lines, shorten};
 
 /// Any error of another crate, kept as a source.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -52,7 +52,7 @@ pub enum Error {
     },
 
     /// The build of an image failed.
-    #[error("building image `{tag}` failed at `{step}`: {reason}\n{}", indented(last_lines))]
+    #[error("building image `{tag}` failed at `{step}`: {reason}{}", indent_lines(&last_lines.join("\n")))]
     ImageBuild {
         /// The tag that was to be built.
         tag: String,
@@ -115,7 +115,7 @@ pub enum Error {
     },
 
     /// A command inside a container failed.
-    #[error("container `{container}`: `{command}` exited with code {code}: {stderr}")]
+    #[error("container `{container}`: `{command}` exited with code {code}: {}", one_or_more(stderr))]
     Exec {
         /// The container.
         container: String,
@@ -169,7 +169,8 @@ fn tried_lines(tried: &[(String, String, String)]) -> String {
     lines.join("\n")
 }
 
-fn indented(lines: &[String]) -> String {
-    let lines: Vec<String> = lines.iter().map(|line| format!("  | {line}")).collect();
-    lines.join("\n")
+/// One line behind what was said, several below it.
+fn one_or_more(text: &str) -> String {
+    let text = text.trim();
+    if text.contains('\n') { indent_lines(text) } else { shorten(text).into_owned() }
 }

@@ -50,7 +50,7 @@ pub use plan::{BackendPlan, BrokerPlan, Place, WorkerPlan};
 pub use secret::Secret;
 pub use service::ServiceNode;
 pub use session::{SESSION_VARIABLE, session_id};
-pub use shorten::shorten;
+pub use shorten::{escape_report, indent_lines, shorten};
 pub use signal::Signal;
 pub use software::{Program, PythonEnvironment, Software, SoftwareSource, Wheel};
 pub use spec::{ContainerSpec, Port};

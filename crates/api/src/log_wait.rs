@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -136,7 +139,8 @@ impl LogWait {
         self.since(now)
     }
 
-    /// Looks at all lines that are kept, those from before a restart included.
+    /// Looks at all lines that are kept, those from before a restart included. If older lines were dropped, the error of a wait that fails
+    /// has their number.
     pub fn from_beginning(self) -> Self {
         self.since(LogCursor(0))
     }
@@ -155,21 +159,25 @@ impl LogWait {
 
     async fn run(self) -> Result<LogLine> {
         let begin = Instant::now();
-        let found =
-            tokio::time::timeout(self.timeout, self.logs.find(&self.pattern, self.since, self.times)).await;
+        let missed = AtomicU64::new(0);
+        let find = self.logs.find(&self.pattern, self.since, self.times, &missed);
+        let found = tokio::time::timeout(self.timeout, find).await;
+        let missed = missed.load(Ordering::Relaxed);
         match found {
             Ok(Ok(line)) => Ok(line),
-            Ok(Err(_)) => Err(Error::Exited(self.evidence(begin))),
-            Err(_) => Err(Error::Timeout(self.evidence(begin))),
+            Ok(Err(_)) => Err(Error::Exited(self.evidence(begin, missed))),
+            Err(_) => Err(Error::Timeout(self.evidence(begin, missed))),
         }
     }
 
-    fn evidence(&self, begin: Instant) -> Box<Evidence> {
+    fn evidence(&self, begin: Instant, missed: u64) -> Box<Evidence> {
         let what = match self.times {
             1 => self.pattern.to_string(),
             times => format!("{times} times {}", self.pattern),
         };
-        Box::new(Evidence::collect(&self.logs, what, begin.elapsed()))
+        let mut evidence = Evidence::collect(&self.logs, what, begin.elapsed());
+        evidence.missed_lines = missed;
+        Box::new(evidence)
     }
 }
 
@@ -223,6 +231,23 @@ mod tests {
             error.to_string(),
             "container `worker`: waited 3.0s for a log line with \"two\"; the container is still running\n  last 1 lines of worker:\n  | one"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_that_were_dropped_unseen_are_named() {
+        let logs = pushed("the first line\n");
+        for _ in 0..20_002 {
+            logs.push(Stream::Stdout, b"more\n");
+        }
+        let wait = logs.wait("the first line").from_beginning().timeout(Duration::from_secs(1));
+        let error = wait.await.unwrap_err();
+        assert_eq!(error.evidence().unwrap().missed_lines, 3);
+        let text = error.to_string();
+        let said = "is still running\n  3 lines were dropped before the wait saw them: a log keeps its last 20000 lines, at most 64 MiB";
+        assert!(text.contains(said), "{text}");
+        let error =
+            logs.wait("the first line").since_now().timeout(Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error.evidence().unwrap().missed_lines, 0);
     }
 
     #[tokio::test(start_paused = true)]

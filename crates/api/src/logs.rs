@@ -2,15 +2,24 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
 
 use crate::{ExitStatus, LogPattern, LogWait};
 
-/// How many lines are kept; older ones are dropped first.
-const KEPT_LINES: usize = 20_000;
+/// Number of lines that are kept. Older ones are dropped first.
+pub(crate) const KEPT_LINES: usize = 20_000;
+
+/// Bytes of text that are kept in all lines together. Older lines are dropped first.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// Bytes of one line that are kept.
+const LINE_BYTES: usize = 256 << 10;
 
 /// Which stream a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +37,7 @@ pub struct LogLine {
     pub number: u64,
     /// The stream it was written to.
     pub stream: Stream,
-    /// The text, with what is not UTF-8 replaced.
+    /// The text, with what is not UTF-8 replaced. Of a line of more than 256 KiB it is the beginning, and how much is left out.
     pub text: String,
 }
 
@@ -38,7 +47,7 @@ pub struct LogCursor(pub(crate) u64);
 
 /// The log of a container, fed by its engine over one stream and read by everyone.
 ///
-/// Cloning is cheap and gives the same log. Waits look at the lines since the container's **last start**, so that a wait after a
+/// It keeps the last 20,000 lines, and fewer where they have more than 64 MiB together. Cloning is cheap and gives the same log. Waits look at the lines since the container's **last start**, so that a wait after a
 /// restart never matches what the run before it logged; [`LogWait::from_beginning`] and [`LogWait::since`] look elsewhere.
 ///
 /// ```
@@ -67,10 +76,20 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     lines: VecDeque<LogLine>,
+    /// Bytes of text in `lines`.
+    bytes: usize,
     next: u64,
     started_at: u64,
-    partial: [Vec<u8>; 2],
+    partial: [Partial; 2],
     ended: Option<ExitStatus>,
+}
+
+/// The beginning of a line whose end has not come.
+#[derive(Debug, Default)]
+struct Partial {
+    kept: Vec<u8>,
+    /// Bytes that came after those.
+    left_out: u64,
 }
 
 impl Logs {
@@ -136,6 +155,11 @@ impl Logs {
         self.state().lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
     }
 
+    /// Number of the oldest lines that are not kept any more.
+    pub fn dropped(&self) -> u64 {
+        self.state().first()
+    }
+
     /// Whether a line since the last start matches right now.
     pub fn contains(&self, pattern: impl Into<LogPattern>) -> bool {
         self.count(pattern) > 0
@@ -189,12 +213,14 @@ impl Logs {
         }
     }
 
-    /// The `times`-th line behind `cursor` that matches, or how the container ended without one.
+    /// The `times`-th line behind `cursor` that matches, or how the container ended without one. Lines that were dropped before they were
+    /// looked at are counted in `missed`.
     pub(crate) async fn find(
         &self,
         pattern: &LogPattern,
         cursor: LogCursor,
         times: usize,
+        missed: &AtomicU64,
     ) -> Result<LogLine, ExitStatus> {
         let mut cursor = cursor;
         let mut seen = 0;
@@ -204,6 +230,7 @@ impl Logs {
             changed.as_mut().enable();
             {
                 let state = self.state();
+                missed.fetch_add(state.first().saturating_sub(cursor.0), Ordering::Relaxed);
                 for line in state.since(cursor).filter(|line| pattern.matches(&line.text)) {
                     seen += 1;
                     if seen == times {
@@ -226,16 +253,24 @@ impl Logs {
 }
 
 impl State {
+    /// The number of the oldest line that is kept.
+    fn first(&self) -> u64 {
+        self.next - self.lines.len() as u64
+    }
+
     fn since(&self, cursor: LogCursor) -> impl Iterator<Item = &LogLine> {
-        let first = self.next - self.lines.len() as u64;
-        let skip = usize::try_from(cursor.0.saturating_sub(first)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(cursor.0.saturating_sub(self.first())).unwrap_or(usize::MAX);
         self.lines.iter().skip(skip)
     }
 
     fn push(&mut self, stream: Stream, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.partial[stream as usize].extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
+            let (text, is_end) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            self.partial[stream as usize].push(text);
+            if is_end {
                 self.finish_line(stream);
             }
         }
@@ -243,21 +278,42 @@ impl State {
 
     fn flush(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            if !self.partial[stream as usize].is_empty() {
+            if !self.partial[stream as usize].kept.is_empty() {
                 self.finish_line(stream);
             }
         }
     }
 
     fn finish_line(&mut self, stream: Stream) {
-        let bytes = std::mem::take(&mut self.partial[stream as usize]);
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_end_matches(['\n', '\r']).to_owned();
-        if self.lines.len() == KEPT_LINES {
-            self.lines.pop_front();
-        }
+        let text = self.partial[stream as usize].take();
+        self.bytes += text.len();
         self.lines.push_back(LogLine { number: self.next, stream, text });
         self.next += 1;
+        while self.lines.len() > KEPT_LINES || (self.bytes > KEPT_BYTES && self.lines.len() > 1) {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.text.len());
+        }
+    }
+}
+
+impl Partial {
+    fn push(&mut self, bytes: &[u8]) {
+        let room = LINE_BYTES - self.kept.len();
+        let (kept, left_out) = bytes.split_at(bytes.len().min(room));
+        self.kept.extend_from_slice(kept);
+        self.left_out += left_out.len() as u64;
+    }
+
+    fn take(&mut self) -> String {
+        let Self { mut kept, mut left_out } = std::mem::take(self);
+        if left_out > 0 {
+            // Nothing of a character that was cut in two.
+            let cut = kept.utf8_chunks().last().map_or(0, |last| last.invalid().len());
+            kept.truncate(kept.len() - cut);
+            left_out += cut as u64;
+        }
+        let text = String::from_utf8_lossy(&kept);
+        let text = text.trim_end_matches('\r');
+        if left_out == 0 { text.to_owned() } else { format!("{text} .. [{left_out} bytes left out]") }
     }
 }
 
@@ -301,6 +357,41 @@ mod tests {
         assert_eq!(lines.len(), KEPT_LINES);
         assert_eq!(lines[0].text, "5");
         assert_eq!(logs.lines_since(LogCursor(KEPT_LINES as u64 + 4)).len(), 1);
+        assert_eq!(logs.dropped(), 5);
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_beginning() {
+        let logs = Logs::new("c");
+        let frame = "é".repeat(50_000);
+        logs.push(Stream::Stdout, b"x");
+        for _ in 0..2_000 {
+            logs.push(Stream::Stdout, frame.as_bytes());
+        }
+        assert!(
+            logs.state().partial[0].kept.capacity() <= 2 * LINE_BYTES,
+            "what is left out takes no memory"
+        );
+        logs.push(Stream::Stdout, b"\nnext\n");
+        let lines = logs.lines();
+        let left_out = 1 + 2_000 * frame.len() - (LINE_BYTES - 1);
+        assert!(
+            lines[0].text.ends_with(&format!("éé .. [{left_out} bytes left out]")),
+            "{}",
+            lines[0].text.len()
+        );
+        assert_eq!((lines[0].text.len() / 1024, lines[1].text.as_str()), (LINE_BYTES / 1024, "next"));
+    }
+
+    #[test]
+    fn lines_have_a_size_together() {
+        let logs = Logs::new("c");
+        let line = "x".repeat(LINE_BYTES) + "\n";
+        for _ in 0..300 {
+            logs.push(Stream::Stdout, line.as_bytes());
+        }
+        assert_eq!(logs.lines().len(), KEPT_BYTES / LINE_BYTES);
+        assert_eq!(logs.dropped(), 300 - (KEPT_BYTES / LINE_BYTES) as u64);
     }
 
     #[test]

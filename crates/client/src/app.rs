@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AppBuilder, Call, Control, ResultStore, Signals, Transport, signals::Registry};
+use crate::{AppBuilder, Call, Control, Error, ResultStore, Signals, Transport, signals::Registry};
 
 /// A Celery app: publishes tasks, reads their results, asks workers. Clones share its connections.
 #[derive(Clone)]
@@ -12,7 +12,16 @@ pub struct App {
     inner: Arc<Inner>,
 }
 
-pub(crate) type Evidence = Arc<dyn Fn() -> String + Send + Sync>;
+/// What the surroundings of an app want of it.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    /// Evidence for a result that does not come.
+    pub(crate) on_timeout: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Sees every error of a result.
+    pub(crate) on_error: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
+    /// A handler of a signal that fails makes the call fail.
+    pub(crate) strict_signals: bool,
+}
 
 struct Inner {
     name: String,
@@ -22,7 +31,7 @@ struct Inner {
     store: Option<Arc<dyn ResultStore>>,
     result_timeout: Duration,
     default_queue: String,
-    on_timeout: Option<Evidence>,
+    hooks: Hooks,
     signals: Arc<Registry>,
 }
 
@@ -38,7 +47,7 @@ impl App {
         store: Option<Arc<dyn ResultStore>>,
         result_timeout: Duration,
         default_queue: String,
-        on_timeout: Option<Evidence>,
+        hooks: Hooks,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
         let signals = Arc::default();
@@ -50,7 +59,7 @@ impl App {
                 store,
                 result_timeout,
                 default_queue,
-                on_timeout,
+                hooks,
                 signals,
             }),
         }
@@ -122,7 +131,18 @@ impl App {
     }
 
     pub(crate) fn evidence(&self) -> String {
-        self.inner.on_timeout.as_ref().map_or_else(String::new, |hook| hook())
+        self.inner.hooks.on_timeout.as_ref().map_or_else(String::new, |hook| hook())
+    }
+
+    /// Shows an error of a result to whoever keeps them.
+    pub(crate) fn failed(&self, error: &Error) {
+        if let Some(hook) = &self.inner.hooks.on_error {
+            hook(error);
+        }
+    }
+
+    pub(crate) fn has_strict_signals(&self) -> bool {
+        self.inner.hooks.strict_signals
     }
 }
 

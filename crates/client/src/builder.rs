@@ -6,7 +6,7 @@ use testcelery_api::ConnectionUrl;
 
 use crate::{
     Address, App, DEFAULT_QUEUE, Error, Result, ResultStore, StoreFactory, Transport, TransportFactory,
-    app::Evidence,
+    app::Hooks,
 };
 
 /// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
@@ -25,7 +25,7 @@ pub struct AppBuilder {
     stores: Vec<Arc<dyn StoreFactory>>,
     result_timeout: Duration,
     default_queue: String,
-    on_timeout: Option<Evidence>,
+    hooks: Hooks,
 }
 
 /// Where a server is said to be.
@@ -44,7 +44,7 @@ impl AppBuilder {
             stores: Vec::new(),
             result_timeout: DEFAULT_RESULT_TIMEOUT,
             default_queue: DEFAULT_QUEUE.to_owned(),
-            on_timeout: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -110,7 +110,21 @@ impl AppBuilder {
 
     /// Sets what is asked for evidence when no result comes in time. Its answer is added to the error.
     pub fn on_timeout(mut self, evidence: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.on_timeout = Some(Arc::new(evidence));
+        self.hooks.on_timeout = Some(Arc::new(evidence));
+        self
+    }
+
+    /// Sets what sees every error of [`AsyncResult::get`](crate::AsyncResult::get), for example to keep the whole text of an exception, of
+    /// which [`Error`] shows the beginning and the end.
+    pub fn on_error(mut self, keep: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.hooks.on_error = Some(Arc::new(keep));
+        self
+    }
+
+    /// Lets a handler of a [signal](crate::Signals) that fails or panics fail the call: [`Error::Handler`]. Default: off, the failure is
+    /// logged and the call goes on, as in Celery. A test wants it on.
+    pub fn strict_signals(mut self, strict: bool) -> Self {
+        self.hooks.strict_signals = strict;
         self
     }
 
@@ -144,8 +158,7 @@ impl AppBuilder {
                 return Err(error);
             }
         };
-        let app =
-            App::new(self.name, transport, store, self.result_timeout, self.default_queue, self.on_timeout);
+        let app = App::new(self.name, transport, store, self.result_timeout, self.default_queue, self.hooks);
         tracing::debug!(
             app = app.name(),
             broker = app.broker_url(),

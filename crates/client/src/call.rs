@@ -166,8 +166,8 @@ impl Call {
     /// Sends it. When this returns, the broker has it, and its result cannot be missed any more.
     ///
     /// # Errors
-    /// [`Error::Argument`] and [`Error::Option`] when it makes no sense, [`Error::Handler`] and [`Error::Broken`] when a handler of a
-    /// [signal](crate::Signals) says no or has made something of it that no worker takes, [`Error::Connection`] when the broker or the
+    /// [`Error::Argument`] and [`Error::Option`] when it makes no sense, [`Error::Handler`] when a handler of a
+    /// [signal](crate::Signals) failed and the app is strict about that, [`Error::Broken`] when one made something of it that no worker takes, [`Error::Connection`] when the broker or the
     /// result backend cannot be reached.
     pub async fn send(mut self) -> Result<AsyncResult> {
         if let Some(problem) = self.problem.take() {

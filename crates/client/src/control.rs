@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{App, Error, Inbox, Message, Properties, Result};
+use crate::{App, Error, Inbox, JsonError, Message, Properties, PythonJson, Result};
 
 /// How long replies are collected unless a request says otherwise, as in Celery.
 pub const DEFAULT_REPLY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ impl Request {
     ///
     /// # Errors
     /// [`Error::Connection`] when the broker cannot be reached.
-    pub async fn send(self) -> Result<BTreeMap<String, Value>> {
+    pub async fn send(self) -> Result<BTreeMap<String, PythonJson>> {
         let ticket = Uuid::new_v4().hyphenated().to_string();
         let message = self.message(&ticket);
         let transport = self.app.transport();
@@ -102,7 +102,7 @@ impl Request {
         Ok(replies)
     }
 
-    async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, Value>> {
+    async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, PythonJson>> {
         let enough = self.expect.or(self.destination.as_ref().map(Vec::len)).unwrap_or(usize::MAX);
         let mut replies = BTreeMap::new();
         let collecting = async {
@@ -145,9 +145,12 @@ impl Request {
 }
 
 /// The answers of one reply, by the worker's name.
-fn answers(reply: &Message) -> Result<Map<String, Value>> {
-    serde_json::from_slice(&reply.body).map_err(|error| Error::Malformed {
+fn answers(reply: &Message) -> Result<Vec<(String, PythonJson)>> {
+    let malformed = |problem: JsonError| Error::Malformed {
         what: "the reply of a worker".to_owned(),
-        problem: error.to_string(),
-    })
+        problem: problem.to_string(),
+    };
+    let reply = PythonJson::parse(&reply.body).map_err(malformed)?;
+    let answers = reply.entries().ok_or_else(|| malformed(JsonError::new("it is no object".to_owned())))?;
+    Ok(answers.into_iter().map(|(worker, answer)| (worker.into_owned(), answer)).collect())
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, shorten};
 
-use crate::{State, TaskError};
+use crate::{AsyncResult, JsonError, PythonJson, State, TaskError};
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,7 +37,7 @@ pub enum Error {
     },
 
     /// The result is not of the type that was asked for.
-    #[error("the result of task {task} [{task_id}] is not a {expected}: got {value}")]
+    #[error("the result of task {task} [{task_id}] is not a {expected}: got {value:?}")]
     WrongType {
         /// The task's name.
         task: String,
@@ -45,11 +45,11 @@ pub enum Error {
         task_id: String,
         /// The Rust type that was asked for.
         expected: &'static str,
-        /// The beginning of the JSON that came.
-        value: String,
+        /// The value that came; the error's text shows its beginning and its end.
+        value: PythonJson,
         /// What does not fit.
         #[source]
-        source: serde_json::Error,
+        source: JsonError,
     },
 
     /// An argument cannot be carried by JSON.
@@ -74,15 +74,15 @@ pub enum Error {
         problem: String,
     },
 
-    /// A handler of a signal failed.
-    #[error("a handler of {signal} failed for task {task}, which was {}", if *sent { "sent" } else { "not sent" })]
+    /// A handler of a signal failed or panicked, in an app with [`strict_signals`](crate::AppBuilder::strict_signals).
+    #[error("a handler of {signal} failed for task {task}, which was {}", if sent.is_some() { "sent" } else { "not sent" })]
     Handler {
         /// The signal.
         signal: &'static str,
         /// The task's name.
         task: String,
-        /// Whether the broker has the task.
-        sent: bool,
+        /// The result of the task, if the broker has it.
+        sent: Option<AsyncResult>,
         /// What the handler says.
         #[source]
         source: BoxError,
@@ -173,7 +173,7 @@ pub enum Error {
     },
 
     /// A stored document or a reply is not what Celery writes.
-    #[error("{what} is not what Celery writes: {problem}")]
+    #[error("{what} is not what Celery writes: {}", shorten(problem))]
     Malformed {
         /// What was read, as `the result of task [id]`.
         what: String,
@@ -190,6 +190,14 @@ impl Error {
         source: impl Into<BoxError>,
     ) -> Self {
         Self::Connection { operation: operation.into(), url: url.into(), source: source.into() }
+    }
+
+    /// The result of a task that was sent although the call failed: a handler of `after_task_publish` did.
+    pub fn sent(&self) -> Option<&AsyncResult> {
+        match self {
+            Self::Handler { sent, .. } => sent.as_ref(),
+            _ => None,
+        }
     }
 
     /// The remote exception, where the error is one.

@@ -1,13 +1,19 @@
 //! The way of a task to its broker, past the handlers of signals (`celery.app.amqp`, `send_task_message`).
 
 use serde_json::Value;
+use testcelery_api::BoxError;
 
 use crate::{
     AfterTaskPublish, App, AsyncResult, BeforeTaskPublish, Error, Message, Result,
     check::Changed,
     event::Route,
     protocol::{Parts, TaskMessage},
+    signals::guarded,
 };
+
+/// The names of the signals.
+const BEFORE: &str = "before_task_publish";
+const AFTER: &str = "after_task_publish";
 
 /// Publishes a task and begins to listen for its result.
 pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Result<AsyncResult> {
@@ -23,16 +29,33 @@ pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Resu
     tracing::debug!(task = result.task(), id = result.id(), queue = route.queue, "task sent");
     if let Some(body) = kept {
         let event = AfterTaskPublish { route, headers: message.headers, body };
+        // Every handler sees the task, which is sent whatever becomes of them.
+        let mut first = Ok(());
         for handler in after {
-            handler(&event).map_err(|source| Error::Handler {
-                signal: "after_task_publish",
-                task: event.sender().to_owned(),
-                sent: true,
-                source,
-            })?;
+            let failure = guarded(|| handler(&event));
+            first = first.and(ended(app, AFTER, &event.route.task, Some(&result), failure));
         }
+        first?;
     }
     Ok(result)
+}
+
+/// What becomes of a call whose handler failed: an error in an app with strict signals, else a line in the log, as in Celery.
+fn ended(
+    app: &App,
+    signal: &'static str,
+    task: &str,
+    sent: Option<&AsyncResult>,
+    outcome: Result<(), BoxError>,
+) -> Result<()> {
+    let Err(source) = outcome else {
+        return Ok(());
+    };
+    tracing::error!(signal, task, error = %source, "a handler failed");
+    if app.has_strict_signals() {
+        return Err(Error::Handler { signal, task: task.to_owned(), sent: sent.cloned(), source });
+    }
+    Ok(())
 }
 
 /// Shows the message to the handlers of `before_task_publish` and checks what they made of it.
@@ -44,12 +67,8 @@ fn before(app: &App, route: &Route, parts: Parts) -> Result<Parts> {
     let Parts { headers, properties, body } = parts;
     let mut event = BeforeTaskPublish { route: route.clone(), headers, properties, body };
     for handler in handlers {
-        handler(&mut event).map_err(|source| Error::Handler {
-            signal: "before_task_publish",
-            task: route.task.clone(),
-            sent: false,
-            source,
-        })?;
+        let failure = guarded(|| handler(&mut event));
+        ended(app, BEFORE, &route.task, None, failure)?;
     }
     let BeforeTaskPublish { headers, properties, body, .. } = event;
     let changed =

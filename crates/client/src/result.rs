@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::{App, Error, Result, ResultMeta, ResultStore, State, TaskError};
@@ -13,9 +12,6 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What a timeout adds where the worker may have followed the task's own option.
 const MAY_IGNORE: &str = "; where the task itself sets `ignore_result=True`, `.ignore_result(false)` makes the worker store its result";
-
-/// How much of a value that has the wrong type an error shows.
-const SHOWN: usize = 200;
 
 /// The result of a call that was sent. Clones are handles of the same result; when the last one goes, the app stops listening for it.
 #[derive(Debug, Clone)]
@@ -64,6 +60,14 @@ impl AsyncResult {
     /// is not a `T`, [`Error::Ignored`] and [`Error::NoBackend`] when there cannot be one, [`Error::Connection`] when the result backend
     /// stays away.
     pub async fn get_within<T: DeserializeOwned>(&self, limit: Duration) -> Result<T> {
+        let value = self.value(limit).await;
+        if let Err(error) = &value {
+            self.handle.app.failed(error);
+        }
+        value
+    }
+
+    async fn value<T: DeserializeOwned>(&self, limit: Duration) -> Result<T> {
         let store = self.store()?;
         let begin = Instant::now();
         let Ok(meta) = timeout(limit, store.wait(self.id())).await else {
@@ -74,11 +78,11 @@ impl AsyncResult {
         if meta.status != State::Success {
             return Err(Error::Task(Box::new(TaskError::from_meta(self.task(), &meta))));
         }
-        T::deserialize(&meta.result).map_err(|source| Error::WrongType {
+        meta.result.read().map_err(|source| Error::WrongType {
             task: self.task().to_owned(),
             task_id: self.id().to_owned(),
             expected: std::any::type_name::<T>(),
-            value: beginning(&meta.result),
+            value: meta.result,
             source,
         })
     }
@@ -147,13 +151,4 @@ impl Drop for Handle {
             store.unwatch(&self.id);
         }
     }
-}
-
-fn beginning(value: &Value) -> String {
-    let mut text = value.to_string();
-    if text.len() > SHOWN {
-        text.truncate(text.floor_char_boundary(SHOWN));
-        text.push_str("...");
-    }
-    text
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
@@ -20,8 +21,10 @@ type After = dyn Fn(&AfterTaskPublish) -> Result<(), BoxError> + Send + Sync;
 /// Handlers run in the order in which they were connected, on the task that sends, one after the other. They stay until they are
 /// [disconnected](Connected::disconnect) or the app is closed. A handler may return nothing or a `Result`.
 ///
-/// An error of a handler is an error of [`send`](crate::Call::send), no later handler is called, and a panic goes through `send` to whoever
-/// called it. Celery logs both and goes on; here a test has to fail whose handler does.
+/// If a handler returns an error or panics, that is logged and the call goes on, as in Celery. In an app with
+/// [`strict_signals`](crate::AppBuilder::strict_signals) it is an [`Error::Handler`](crate::Error::Handler) of [`send`](crate::Call::send):
+/// a task that was not published yet is not published, and of one that was published the error has the
+/// [result](crate::Error::sent).
 ///
 /// ```no_run
 /// # async fn example(app: testcelery_client::App) -> testcelery_client::Result<()> {
@@ -91,6 +94,15 @@ impl Connected {
         registry
             .is_some_and(|registry| registry.before.disconnect(self.id) || registry.after.disconnect(self.id))
     }
+}
+
+/// Calls a handler. A panic is its error, and does not go through the call that it watches.
+pub(crate) fn guarded(call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("it panicked: {}", text.unwrap_or("with a value that is no text")).into())
+    })
 }
 
 /// What a handler may return: nothing, or a `Result` with nothing in it.

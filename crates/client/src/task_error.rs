@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use testcelery_api::{indent_lines, shorten};
 
-use crate::{ResultMeta, State};
+use crate::{PythonJson, ResultMeta, State};
 
 /// An exception that a task raised on a worker.
 ///
-/// Celery stores it as `{"exc_type", "exc_message", "exc_module"}` beside the traceback (`Backend.prepare_exception`).
-#[derive(Debug, Clone, PartialEq)]
+/// Celery stores it as `{"exc_type", "exc_message", "exc_module"}` beside the traceback (`Backend.prepare_exception`). `Display` and `Debug`
+/// shorten long texts and escape control characters; [`report`](Self::report) and the fields have the whole.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TaskError {
     /// The task's name.
@@ -23,7 +24,7 @@ pub struct TaskError {
     /// The module of the class, as `builtins`.
     pub exc_module: String,
     /// The exception's arguments.
-    pub args: Vec<Value>,
+    pub args: Vec<PythonJson>,
     /// The worker's traceback, where there is one.
     pub traceback: Option<String>,
 }
@@ -31,43 +32,72 @@ pub struct TaskError {
 impl TaskError {
     /// Reads the exception of a failed task.
     pub fn from_meta(task: &str, meta: &ResultMeta) -> Self {
-        let text = |key: &str| meta.result.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let args = match meta.result.get("exc_message") {
-            Some(Value::Array(args)) => args.clone(),
-            // Rows of older versions hold one plain text.
-            Some(Value::Null) | None => Vec::new(),
-            Some(other) => vec![other.clone()],
-        };
-        Self {
+        let mut error = Self {
             task: task.to_owned(),
             task_id: meta.task_id.clone(),
             state: meta.status.clone(),
-            exc_type: text("exc_type"),
-            exc_module: text("exc_module"),
-            args,
+            exc_type: String::new(),
+            exc_module: String::new(),
+            args: Vec::new(),
             traceback: meta.traceback.clone(),
+        };
+        for (key, value) in meta.result.entries().unwrap_or_default() {
+            match key.as_ref() {
+                "exc_type" => error.exc_type = value.readable().unwrap_or_default(),
+                "exc_module" => error.exc_module = value.readable().unwrap_or_default(),
+                "exc_message" if value.is_null() => {}
+                // Rows of older versions hold one plain text.
+                "exc_message" => error.args = value.items().unwrap_or_else(|| vec![value]),
+                _ => {}
+            }
         }
+        error
     }
 
     /// The message: the exception's arguments, as `str(exception)` shows them.
     pub fn message(&self) -> String {
         let shown: Vec<String> =
-            self.args.iter().map(|arg| arg.as_str().map_or_else(|| arg.to_string(), str::to_owned)).collect();
+            self.args.iter().map(|arg| arg.readable().unwrap_or_else(|| arg.text().to_owned())).collect();
         shown.join(", ")
+    }
+
+    /// Everything that is known of it, at full length and as the worker wrote it.
+    pub fn report(&self) -> String {
+        let traceback = self.traceback.iter().map(|traceback| format!("\nremote traceback:\n{traceback}"));
+        self.head(str::to_owned) + &traceback.collect::<String>()
+    }
+
+    fn head(&self, text: impl Fn(&str) -> String) -> String {
+        let Self { task, task_id, state, exc_type, exc_module, .. } = self;
+        let class = match exc_module.as_str() {
+            "" | "builtins" => exc_type.clone(),
+            module => format!("{module}.{exc_type}"),
+        };
+        format!("task {task} [{task_id}] ended as {state}: {}: {}", text(&class), text(&self.message()))
     }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} [{}] ended as {}: ", self.task, self.task_id, self.state)?;
-        if !self.exc_module.is_empty() && self.exc_module != "builtins" {
-            write!(f, "{}.", self.exc_module)?;
-        }
-        write!(f, "{}: {}", self.exc_type, self.message())?;
+        f.write_str(&self.head(|text| shorten(text).into_owned()))?;
         if let Some(traceback) = &self.traceback {
-            write!(f, "\nremote traceback:\n{}", traceback.trim_end())?;
+            write!(f, "\n  remote traceback:{}", indent_lines(traceback))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskError")
+            .field("task", &self.task)
+            .field("task_id", &self.task_id)
+            .field("state", &self.state)
+            .field("exc_type", &shorten(&self.exc_type))
+            .field("exc_module", &shorten(&self.exc_module))
+            .field("args", &self.args)
+            .field("traceback", &self.traceback.as_deref().map(shorten))
+            .finish()
     }
 }
 

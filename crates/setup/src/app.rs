@@ -4,6 +4,8 @@ use testcelery_client::{App, AppBuilder};
 
 /// Describes an app that speaks every scheme of this crate's vendors: `amqp`, `redis`, `cache+memcached`, `rpc`.
 ///
+/// A handler of a signal that fails makes its call fail ([`AppBuilder::strict_signals`]).
+///
 /// For a stack that runs already; a [`Setup`](crate::Setup) has an app of its own.
 ///
 /// ```no_run
@@ -18,6 +20,8 @@ use testcelery_client::{App, AppBuilder};
 /// ```
 pub fn app(name: impl Into<String>) -> AppBuilder {
     App::builder(name)
+        // A test whose handler fails has to fail.
+        .strict_signals(true)
         .transport_factory(testcelery_rabbitmq::AmqpTransportFactory)
         .transport_factory(testcelery_redis::RedisTransportFactory)
         .store_factory(testcelery_redis::RedisStoreFactory)

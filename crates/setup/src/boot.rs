@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
     self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Place,
-    Worker, until_ready,
+    Worker, shorten, until_ready,
 };
 use testcelery_client::App;
 
@@ -17,6 +17,7 @@ use crate::{
     address::{BackendAddress, BrokerAddress},
     app::app,
     hooks::AFTER_START,
+    kept_errors::KeptErrors,
     plan::{Plans, plan},
     say::announce,
     setup::Inner,
@@ -46,15 +47,17 @@ pub(crate) async fn boot(builder: &mut SetupBuilder) -> Result<Setup, BootFailur
 
     let network = engine.create_network(&specs).await?;
     let boots = Boots::default();
-    let yard = Yard { engine: engine.as_ref(), boots, network: &network, created: Mutex::default() };
+    let errors = KeptErrors::default();
+    let yard = Yard { engine: engine.as_ref(), boots, network: &network, errors, created: Mutex::default() };
     let booted = boot_nodes(&yard, builder, plans).await;
-    let components = yard.boots.total();
-    let created = yard.created.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Yard { boots, errors, created, .. } = yard;
+    let components = boots.total();
+    let created = created.into_inner().unwrap_or_else(PoisonError::into_inner);
     match booted {
         Ok((app, brokers, backends, workers)) => {
             let before_down = std::mem::take(&mut builder.hooks.before_down);
-            let setup =
-                Setup::new(Inner::new(app, brokers, backends, workers, network, components, before_down));
+            let inner = Inner::new(app, brokers, backends, workers, network, components, before_down);
+            let setup = Setup::new(inner.errors(errors));
             after_start(builder, &setup).await?;
             Ok(setup)
         }
@@ -135,7 +138,8 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
         // The app connects while they boot, and not before all of them are told: it keeps this task busy for a while.
         services_ready.closed().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
-        let app = connect(builder, &config, &brokers, &backends, Arc::clone(&app_logs)).await?;
+        let errors = yard.errors.clone();
+        let app = connect(builder, &config, &brokers, &backends, Arc::clone(&app_logs), errors).await?;
         Ok((app, brokers, backends))
     };
     let ((app, brokers, backends), workers) = try_join(services, workers).await?;
@@ -151,11 +155,13 @@ async fn connect(
     brokers: &Cluster<dyn Broker>,
     backends: &Cluster<dyn Backend>,
     worker_logs: Arc<Mutex<Vec<Logs>>>,
+    errors: KeptErrors,
 ) -> Result<App> {
     let mut app = app(&config.name)
         .default_queue(config.default_queue()?)
         .result_timeout(config.result_timeout)
-        .on_timeout(move || last_lines(&lock(&worker_logs)));
+        .on_timeout(move || last_lines(&lock(&worker_logs)))
+        .on_error(move |error| errors.keep(error));
     for factory in &builder.transports {
         app = app.transport_factory(Arc::clone(factory));
     }
@@ -180,7 +186,7 @@ fn last_lines(logs: &[Logs]) -> String {
         let state = log.ended().map_or_else(|| "is running".to_owned(), |exit| exit.to_string());
         text.push_str(&format!("\n  {} {state}; last lines of {}:", log.container(), log.container()));
         for line in log.tail(EVIDENCE_LINES) {
-            text.push_str(&format!("\n  | {}", line.text));
+            text.push_str(&format!("\n  | {}", shorten(&line.text)));
         }
     }
     text
@@ -195,6 +201,7 @@ struct Yard<'a> {
     engine: &'a dyn api::Engine,
     boots: Boots,
     network: &'a Arc<dyn Network>,
+    errors: KeptErrors,
     created: Mutex<Vec<Arc<dyn Container>>>,
 }
 

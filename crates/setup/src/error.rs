@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, escape_report};
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -81,7 +81,7 @@ impl fmt::Debug for Error {
         write!(f, "{self}")?;
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            write!(f, "\n  caused by: {error}")?;
+            write!(f, "\n  caused by: {}", escape_report(&error.to_string()))?;
             source = error.source();
         }
         Ok(())

@@ -8,10 +8,10 @@ use std::{
 
 use testcelery_api::Logs;
 
-use crate::{Error, Result};
+use crate::{Error, Result, kept_errors::KeptErrors};
 
-/// Writes every node's log under `target/testcelery/<test>/` and returns that folder.
-pub(crate) fn keep(test: &str, failure: &str, logs: &[Logs]) -> Result<PathBuf> {
+/// Writes every node's log and the whole errors of results under `target/testcelery/<test>/` and returns that folder.
+pub(crate) fn keep(test: &str, failure: &str, errors: &KeptErrors, logs: &[Logs]) -> Result<PathBuf> {
     let folder = folder(test);
     // What an earlier run left would be mistaken for this run's.
     if folder.exists() {
@@ -19,8 +19,16 @@ pub(crate) fn keep(test: &str, failure: &str, logs: &[Logs]) -> Result<PathBuf> 
     }
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
     write(&folder.join("failure.txt"), failure)?;
+    if let Some(errors) = errors.text() {
+        write(&folder.join("errors.txt"), &errors)?;
+    }
     for log in logs {
-        write(&folder.join(format!("{}.log", log.container())), &log.text())?;
+        let mut text = log.text();
+        let dropped = log.dropped();
+        if dropped > 0 {
+            text.insert_str(0, &format!("[{dropped} older lines were dropped]\n"));
+        }
+        write(&folder.join(format!("{}.log", log.container())), &text)?;
     }
     Ok(folder)
 }
@@ -92,11 +100,22 @@ mod tests {
     fn every_log_is_kept_and_old_ones_go() {
         let first = Logs::new("broker");
         first.push(Stream::Stdout, b"up\n");
-        let folder = keep("evidence::tests::kept", "boom", &[first]).unwrap();
+        let folder = keep("evidence::tests::kept", "boom", &KeptErrors::default(), &[first]).unwrap();
         assert_eq!(fs::read_to_string(folder.join("broker.log")).unwrap(), "up\n");
         assert_eq!(fs::read_to_string(folder.join("failure.txt")).unwrap(), "boom");
-        keep("evidence::tests::kept", "again", &[Logs::new("worker")]).unwrap();
+        keep("evidence::tests::kept", "again", &KeptErrors::default(), &[Logs::new("worker")]).unwrap();
         assert!(!folder.join("broker.log").exists() && folder.join("worker.log").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_the_log_has_dropped_is_named() {
+        let log = Logs::new("worker");
+        log.push(Stream::Stdout, "line\n".repeat(20_001).as_bytes());
+        let folder = keep("evidence::tests::dropped", "boom", &KeptErrors::default(), &[log]).unwrap();
+        let text = fs::read_to_string(folder.join("worker.log")).unwrap();
+        assert!(text.starts_with("[1 older lines were dropped]\nline\n"), "{}", &text[..60]);
+        assert!(!folder.join("errors.txt").exists());
         fs::remove_dir_all(folder).unwrap();
     }
 }

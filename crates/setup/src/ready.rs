@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testcelery_api::shorten;
+
 use crate::{Error, Result, Setup};
 
 /// How long workers get for answering a control ping. They answer within milliseconds; a loaded machine may need more.
@@ -77,7 +79,8 @@ pub(crate) async fn confirm(setup: &Setup, ready: Ready) -> Result<()> {
         {
             if answer != "pong" {
                 return Err(Error::NotReady(format!(
-                    "the ping task answered {answer:?} instead of \"pong\""
+                    "the ping task answered `{}` instead of `pong`",
+                    shorten(&answer)
                 )));
             }
         }
@@ -103,7 +106,7 @@ async fn control(setup: &Setup) -> Result<()> {
     let mut problem = format!("no answer to a control ping within {CONTROL_TIMEOUT:?} from {silent:?}");
     for worker in setup.workers().iter().filter(|worker| silent.contains(&worker.hostname())) {
         for line in worker.logs().tail(5) {
-            problem.push_str(&format!("\n  {} | {}", worker.name(), line.text));
+            problem.push_str(&format!("\n  {} | {}", worker.name(), shorten(&line.text)));
         }
     }
     Err(Error::NotReady(problem))

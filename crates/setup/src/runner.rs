@@ -11,11 +11,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use testcelery_api::{self as api, Capability, Logs};
+use testcelery_api::{self as api, Capability, Logs, escape_report};
 
 use crate::{
     Error, Setup, SetupBuilder, evidence,
     hooks::panic_text,
+    kept_errors::KeptErrors,
     narrow, reaper,
     report::{Report, ms},
     say::say,
@@ -31,7 +32,7 @@ pub struct Failure(String);
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&escape_report(&self.0))
     }
 }
 
@@ -187,7 +188,7 @@ where
                 return (report, None);
             }
             let text = format!("the stack did not boot: {:?}", failure.error);
-            return (report, Some(with_evidence(test, &text, &failure.logs)));
+            return (report, Some(with_evidence(test, &text, &KeptErrors::default(), &failure.logs)));
         }
     };
 
@@ -219,7 +220,7 @@ where
         report.outcome = "passed";
         return (report, None);
     }
-    (report, Some(with_evidence(test, &failures.join("\n"), &logs)))
+    (report, Some(with_evidence(test, &failures.join("\n"), setup.errors(), &logs)))
 }
 
 /// Says that a test was not run. libtest has no word for it and counts it as passed; whoever reads the report knows better.
@@ -230,8 +231,8 @@ fn skip(test: &str, report: &mut Report<'_>, reason: &impl fmt::Display) {
     report.reason = Some(reason);
 }
 
-fn with_evidence(test: &str, failure: &str, logs: &[Logs]) -> String {
-    match evidence::keep(test, failure, logs) {
+fn with_evidence(test: &str, failure: &str, errors: &KeptErrors, logs: &[Logs]) -> String {
+    match evidence::keep(test, failure, errors, logs) {
         Ok(folder) => format!("{failure}\nlogs of every node: {}", folder.display()),
         Err(error) => format!("{failure}\nlogs could not be kept: {error:?}"),
     }
@@ -264,5 +265,16 @@ async fn signal() -> &'static str {
     match tokio::signal::ctrl_c().await {
         Ok(()) => "interrupted",
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_failure_can_pass_for_a_result() {
+        let failure = Failure("boom\u{1b}[2J\ntest result: ok. 1 passed\n  | log".to_owned());
+        assert_eq!(format!("{failure:?}"), "boom\\x1b[2J\n  test result: ok. 1 passed\n  | log");
     }
 }

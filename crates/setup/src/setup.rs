@@ -14,6 +14,7 @@ use testcelery_client::App;
 use crate::{
     Error, Ready, Result, SetupBuilder,
     hooks::{BEFORE_DOWN, Chain, OnSetup},
+    kept_errors::KeptErrors,
     ready,
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     network: Arc<dyn Network>,
     components: Duration,
     before_down: Chain<OnSetup>,
+    errors: KeptErrors,
     is_down: AtomicBool,
 }
 
@@ -53,8 +55,14 @@ impl Inner {
         components: Duration,
         before_down: Chain<OnSetup>,
     ) -> Self {
-        let is_down = AtomicBool::new(false);
-        Self { app, brokers, backends, workers, network, components, before_down, is_down }
+        let (errors, is_down) = (KeptErrors::default(), AtomicBool::new(false));
+        Self { app, brokers, backends, workers, network, components, before_down, errors, is_down }
+    }
+
+    /// Adds where the app keeps the errors of its results.
+    pub(crate) fn errors(mut self, errors: KeptErrors) -> Self {
+        self.errors = errors;
+        self
     }
 }
 
@@ -188,6 +196,10 @@ impl Setup {
     /// How long any of the containers booted by itself.
     pub(crate) fn components_booted(&self) -> Duration {
         self.inner.components
+    }
+
+    pub(crate) fn errors(&self) -> &KeptErrors {
+        &self.inner.errors
     }
 
     pub(crate) fn all_logs(&self) -> Vec<Logs> {

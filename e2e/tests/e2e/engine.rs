@@ -51,6 +51,18 @@ async fn life_of_a_container() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_line_of_a_log_has_a_limit() -> anyhow::Result<()> {
+    let (_engine, container) =
+        script("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 60").await;
+    container.start().await?;
+    container.logs().wait_for("done").await?;
+    let line = container.logs().lines().swap_remove(0);
+    assert!(line.text.len() < 300_000 && line.text.ends_with("bytes left out]"), "{} bytes", line.text.len());
+    container.remove().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn commands_and_files() -> anyhow::Result<()> {
     let (_engine, container) = script("echo up; exec sleep 60").await;
     container.start().await?;

@@ -88,7 +88,7 @@ impl Peer {
                     || format!("killed after {} s", LIMIT.as_secs()),
                     |status| status.to_string(),
                 );
-                bail!("pytest-celery's test did not pass ({how}):\n{}", sink.text()?.trim_end())
+                bail!("pytest-celery's test did not pass ({how}):\n{}", crate::ui::printed(&sink.text()?))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
-use testcelery_api::{Build, FileTree};
+use testcelery_api::{Build, FileTree, shorten};
 use testcelery_docker::{Docker, ImageInfo, Progress};
 
 use super::{rootfs, wanted::Wanted};
@@ -82,7 +82,7 @@ fn shown(progress: Progress) -> String {
     match progress {
         Progress::Step { number, total, text } => format!("{number}/{total} {text}"),
         Progress::Layer { id, status, .. } => format!("{id} {status}"),
-        Progress::Line(line) => line,
+        Progress::Line(line) => shorten(&line).into_owned(),
         _ => String::new(),
     }
 }

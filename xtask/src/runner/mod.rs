@@ -125,7 +125,7 @@ fn failure(row: &Row) -> String {
         Outcome::Failed(how) => how.as_str(),
         _ => "",
     };
-    format!("\n--- {}: {how}\n{}", row.name, row.output.trim_end())
+    format!("\n--- {}: {how}\n{}", row.name, ui::printed(&row.output))
 }
 
 /// Runs one test.

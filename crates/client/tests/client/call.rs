@@ -212,7 +212,7 @@ async fn a_result_has_the_type_that_is_asked_for() {
     assert_eq!(error.to_string(), r#"the result of task t [1] is not a i64: got [1,"two"]"#);
     world.answer(json!({"status": "SUCCESS", "result": "é".repeat(1000)}));
     let error = result.get::<i64>().await.unwrap_err().to_string();
-    assert!(error.len() < 300 && error.ends_with("..."), "{error}");
+    assert!(error.len() < 800 && error.contains(" .. "), "{error}");
 }
 
 #[tokio::test]
@@ -239,10 +239,49 @@ async fn a_task_that_raised_is_a_task_error() {
     assert_eq!(
         error.to_string(),
         "task tasks.nosuch [1] ended as FAILURE: celery.exceptions.NotRegistered: tasks.nosuch\n\
-         remote traceback:\nTraceback ...\nNotRegistered: 'tasks.nosuch'"
+         \x20 remote traceback:\n  | Traceback ...\n  | NotRegistered: 'tasks.nosuch'"
     );
     let task = error.as_task_error().unwrap();
     assert_eq!((&task.state, task.exc_type.as_str()), (&State::Failure, "NotRegistered"));
+}
+
+#[tokio::test]
+async fn what_an_exception_says_stays_text_and_short() {
+    let world = World::default();
+    let app = world.app().await;
+    let message = format!("\u{1b}[32mgreen\u{7}\ntest result: ok. 1 passed{}", "x".repeat(1 << 20));
+    let traceback = format!("Traceback\n{}\ntest result: ok\rE: {message}\n", "  File\n".repeat(1000));
+    world.answer(json!({
+        "status": "FAILURE", "traceback": traceback,
+        "result": {"exc_type": "Loud\u{1b}c", "exc_message": [message], "exc_module": "tasks"},
+    }));
+    let error = app.task("t").task_id("1").send().await.unwrap().get::<()>().await.unwrap_err();
+    let shown = error.to_string();
+    assert!(shown.len() < 4000 && !shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    let first =
+        r"task t [1] ended as FAILURE: tasks.Loud\x1bc: \x1b[32mgreen\x07\ntest result: ok. 1 passedxxx";
+    assert!(shown.starts_with(first), "{shown}");
+    assert!(shown.contains("\n  .. 944 lines left out\n"), "{shown}");
+    assert!(shown.lines().skip(1).all(|line| line.starts_with("  ")), "{shown}");
+    // What `unwrap` prints.
+    assert!(format!("{error:?}").len() < 4000, "{error:?}");
+    let report = error.as_task_error().unwrap().report();
+    assert!(report.contains(&message) && report.ends_with(&traceback), "the whole is there for a file");
+}
+
+#[tokio::test]
+async fn every_error_of_a_result_is_shown_to_whoever_keeps_them() {
+    let world = World::default();
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let errors = kept.clone();
+    let builder = world.builder().broker_url("fake://h/").backend_url("fake://h/");
+    let builder = builder.on_error(move |error| errors.lock().unwrap().push(error.to_string()));
+    let app = builder.connect().await.unwrap();
+    world.answer(json!({"status": "SUCCESS", "result": "text"}));
+    let result = app.task("t").task_id("1").send().await.unwrap();
+    assert!(result.get::<String>().await.is_ok());
+    assert!(result.get::<i64>().await.is_err());
+    assert_eq!(*kept.lock().unwrap(), [r#"the result of task t [1] is not a i64: got "text""#]);
 }
 
 #[tokio::test]

@@ -100,6 +100,17 @@ async fn a_broker_that_refuses_leaves_no_queue_behind() {
     assert_eq!(world.log().last().unwrap(), "close inbox");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reply_may_hold_what_only_python_writes() {
+    let world = World::default();
+    world.answer_raw(r#"{"a@h": {"ok": {"limit": Infinity, "count": 18446744073709551617}}}"#);
+    let app = world.app().await;
+    let replies = app.control().ping().send().await.unwrap();
+    let reply = replies["a@h"].get("ok").unwrap();
+    assert_eq!(reply.get("limit").unwrap().read::<f64>().unwrap(), f64::INFINITY);
+    assert_eq!(reply.get("count").unwrap().read::<u128>().unwrap(), (1 << 64) + 1);
+}
+
 #[tokio::test]
 async fn a_reply_that_is_none_is_an_error() {
     let world = World::default();

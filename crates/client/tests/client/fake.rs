@@ -26,7 +26,7 @@ struct State {
     broadcasts: Vec<Message>,
     results: HashMap<String, Value>,
     /// What workers answer to a command: sent with the ticket of the command, or with one of their own.
-    replies: Vec<(Option<String>, Value)>,
+    replies: Vec<(Option<String>, String)>,
     inboxes: HashMap<String, mpsc::UnboundedSender<Message>>,
     refuse_publish: bool,
     down: Vec<String>,
@@ -42,6 +42,12 @@ impl World {
         builder.connect().await.unwrap()
     }
 
+    /// An app whose calls fail where a handler does.
+    pub(crate) async fn strict_app(&self) -> App {
+        let builder = self.builder().broker_url("fake://h/").backend_url("fake://h/");
+        builder.strict_signals(true).connect().await.unwrap()
+    }
+
     /// Every task is done at once, with this result document beside its id.
     pub(crate) fn answer(&self, meta: Value) {
         self.with(|state| drop(state.results.insert("*".to_owned(), meta)));
@@ -49,7 +55,12 @@ impl World {
 
     /// A worker that answers each command; with a ticket of its own if there is one.
     pub(crate) fn worker(&self, ticket: Option<&str>, reply: Value) {
-        self.with(|state| state.replies.push((ticket.map(str::to_owned), reply)));
+        self.with(|state| state.replies.push((ticket.map(str::to_owned), reply.to_string())));
+    }
+
+    /// A worker that answers each command with a text.
+    pub(crate) fn answer_raw(&self, reply: &str) {
+        self.with(|state| state.replies.push((None, reply.to_owned())));
     }
 
     pub(crate) fn refuse_publish(&self) {
@@ -147,7 +158,7 @@ impl Transport for World {
                         .as_object()
                         .cloned()
                         .unwrap();
-                answer.body = reply.to_string().into_bytes();
+                answer.body = reply.clone().into_bytes();
                 state.inboxes[key].send(answer).unwrap();
             }
         });

@@ -2,14 +2,12 @@
 
 use std::{
     io,
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use futures_util::FutureExt;
 use serde_json::{Value, json};
 use testcelery_client::{App, BeforeTaskPublish, Connected, Error};
 
@@ -138,7 +136,7 @@ async fn they_may_want_one_sender_only() {
 #[tokio::test]
 async fn an_error_before_sends_nothing() {
     let world = World::default();
-    let app = world.app().await;
+    let app = world.strict_app().await;
     app.signals().before_task_publish(|event| match event.body.args.is_empty() {
         true => Err(io::Error::other("it has no arguments")),
         false => Ok(()),
@@ -157,13 +155,36 @@ async fn an_error_before_sends_nothing() {
 }
 
 #[tokio::test]
-async fn an_error_after_says_that_it_was_sent() {
+async fn an_error_after_keeps_the_result_of_the_task() {
+    let world = World::default();
+    let app = world.strict_app().await;
+    app.signals().after_task_publish(|_| Err::<(), _>("no"));
+    let notes = Notes::default();
+    let later = notes.clone();
+    app.signals().after_task_publish(move |event| later.add(event.task_id()));
+    world.answer(json!({"status": "SUCCESS", "result": 5}));
+    let error = app.task("tasks.add").task_id("1").send().await.unwrap_err();
+    assert_eq!(text(&error), "a handler of after_task_publish failed for task tasks.add, which was sent: no");
+    assert_eq!((world.published().len(), notes.take()), (1, vec!["1".to_owned()]));
+    assert_eq!(error.sent().unwrap().get::<i64>().await.unwrap(), 5);
+}
+
+/// A client in a service is not stopped by what watches it.
+#[tokio::test]
+async fn failing_handlers_change_nothing_where_signals_are_not_strict() {
     let world = World::default();
     let app = world.app().await;
+    app.signals().before_task_publish(|_| Err::<(), _>("no"));
+    app.signals().before_task_publish(|_| -> () { panic!("never") });
     app.signals().after_task_publish(|_| Err::<(), _>("no"));
-    let error = app.task("tasks.add").send().await.unwrap_err();
-    assert_eq!(text(&error), "a handler of after_task_publish failed for task tasks.add, which was sent: no");
-    assert_eq!(world.published().len(), 1);
+    app.signals().after_task_publish(|_| -> () { panic!("never") });
+    let notes = Notes::default();
+    let (before, after) = (notes.clone(), notes.clone());
+    app.signals().before_task_publish(move |_| before.add("before"));
+    app.signals().after_task_publish(move |_| after.add("after"));
+    let result = app.task("tasks.add").task_id("1").send().await.unwrap();
+    assert_eq!((result.id(), world.published().len()), ("1", 1));
+    assert_eq!(notes.take(), ["before", "after"]);
 }
 
 #[tokio::test]
@@ -179,16 +200,18 @@ async fn what_the_broker_refuses_has_no_after() {
 }
 
 #[tokio::test]
-async fn a_panic_goes_through_and_the_app_goes_on() {
+async fn a_panic_is_the_error_of_its_handler() {
     let world = World::default();
-    let app = world.app().await;
+    let app = world.strict_app().await;
     let once = app.signals().before_task_publish(|event| assert_eq!(event.sender(), "other", "as told"));
-    let panic = AssertUnwindSafe(app.task("t").send()).catch_unwind().await.unwrap_err();
-    assert!(panic.downcast_ref::<String>().unwrap().contains("as told"));
+    let error = text(&app.task("t").send().await.unwrap_err());
+    assert!(error.contains("which was not sent: it panicked: ") && error.contains("as told"), "{error}");
     assert!(world.published().is_empty());
     assert!(once.disconnect());
-    app.task("t").send().await.unwrap();
-    assert_eq!(world.published().len(), 1);
+    app.signals().after_task_publish(|_| -> () { panic!("too late") });
+    let error = app.task("t").task_id("1").send().await.unwrap_err();
+    assert!(text(&error).ends_with("which was sent: it panicked: too late"), "{error}");
+    assert_eq!((error.sent().unwrap().id(), world.published().len()), ("1", 1));
 }
 
 async fn broken(change: impl Fn(&mut BeforeTaskPublish) + Send + Sync + 'static) -> String {

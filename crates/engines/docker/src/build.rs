@@ -207,7 +207,7 @@ impl Output {
         Error::ImageBuild {
             tag: tag.to_owned(),
             step: if self.step.is_empty() { "the start".into() } else { shorten(&self.step).into_owned() },
-            reason: code.unwrap_or_else(|| reason.to_owned()),
+            reason: shorten(&code.unwrap_or_else(|| reason.to_owned())).into_owned(),
             last_lines: self.lines.into(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bollard::{Docker as Client, container::LogOutput, exec::StartExecResults, models::ExecConfig};
 use futures_util::StreamExt;
-use testcelery_api::{BoxError, Exec, ExecOutput};
+use testcelery_api::{BoxError, Exec, ExecOutput, shorten};
 
 /// Between two questions whether a command has ended whose output has: the daemon notes the end a moment later, and nobody can
 /// wait for it.
@@ -37,7 +37,7 @@ pub(crate) async fn exec(client: &Client, container: &str, exec: Exec) -> Result
     if matches!(output.code, 126 | 127) {
         let text = String::from_utf8_lossy(&output.stdout);
         if text.contains("OCI runtime exec failed") {
-            return Err(text.trim().to_owned().into());
+            return Err(shorten(text.trim()).into());
         }
     }
     Ok(output)

@@ -104,7 +104,7 @@ mod tests {
 
     fn put(results: &Results, id: &str, status: &str) {
         let json = json!({"task_id": id, "status": status, "result": 1});
-        results.put(id, Ok(serde_json::from_value(json).unwrap()));
+        results.put(id, Ok(ResultMeta::decode(json.to_string().as_bytes()).unwrap()));
     }
 
     fn status(arrival: Option<Arrival>) -> Option<State> {

@@ -1,6 +1,6 @@
 //! What can go wrong with a question to a running worker.
 
-use testcelery_api::Error as ApiError;
+use testcelery_api::{Error as ApiError, indent_lines, shorten};
 
 /// The result of questions to a running worker.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,7 +25,8 @@ pub enum Error {
 
     /// The worker's container does not have our content.
     #[error(
-        "worker `{worker}`: {what} needs the content of testcelery at `/app`, which a worker of a `WorkerRecipe` has; this one says: {last_line}"
+        "worker `{worker}`: {what} needs the content of testcelery at `/app`, which a worker of a `WorkerRecipe` has; this one says: {}",
+        shorten(last_line)
     )]
     NoContent {
         /// The worker.
@@ -37,7 +38,7 @@ pub enum Error {
     },
 
     /// Python failed.
-    #[error("worker `{worker}`: {what} failed: {exception}{}", indented(stderr))]
+    #[error("worker `{worker}`: {what} failed: {}{}", shorten(exception), indent_lines(stderr))]
     Python {
         /// The worker.
         worker: String,
@@ -64,8 +65,4 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("\n  | {line}")).collect()
 }
