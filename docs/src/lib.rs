@@ -14,4 +14,5 @@ page!(code_generation, "../code-generation.md");
 page!(settings, "../settings.md");
 page!(signals, "../signals.md");
 page!(workers, "../workers.md");
+page!(servers, "../servers.md");
 page!(architecture_injection, "../architecture-injection.md");

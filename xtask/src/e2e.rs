@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct E2e {
     /// Only tests with this in their name, as it is printed.
     filter: Option<String>,
-    /// Where they run [default: Docker where a daemon answers, else local processes].
+    /// Where they run [default: Docker where a daemon is asked for or answers, else local processes].
     #[arg(long, value_enum)]
     engine: Option<Wanted>,
     /// How many tests run at a time [default: one per core].

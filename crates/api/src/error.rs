@@ -20,6 +20,10 @@ pub enum Error {
     #[error("container `{}` ended too early: {_0}", _0.container)]
     Exited(Box<Evidence>),
 
+    /// A container runs and can never become ready.
+    #[error("container `{}` cannot become ready: {_0}", _0.container)]
+    NeverReady(Box<Evidence>),
+
     /// No engine could be reached.
     #[error("no {engine} daemon could be reached:\n{}\n  {hint}", tried_lines(tried))]
     NoEngine {
@@ -157,7 +161,7 @@ impl Error {
     /// The evidence, where the error is about a container that was waited for.
     pub fn evidence(&self) -> Option<&Evidence> {
         match self {
-            Self::Timeout(evidence) | Self::Exited(evidence) => Some(evidence),
+            Self::Timeout(evidence) | Self::Exited(evidence) | Self::NeverReady(evidence) => Some(evidence),
             _ => None,
         }
     }

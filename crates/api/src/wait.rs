@@ -25,9 +25,14 @@ pub trait Probe: Send + Sync + fmt::Debug {
     /// Asks once.
     ///
     /// # Errors
-    /// Why the answer is not yes yet; the last such error becomes evidence.
+    /// Why the answer is not yes yet; the last such error becomes evidence. [`NeverReady`] ends the wait.
     async fn probe(&self, container: &dyn Container) -> Result<(), BoxError>;
 }
+
+/// The error of a [`Probe`] after which no further attempt can succeed: the wait ends at once, and not after its time limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NeverReady(pub String);
 
 /// One condition for being ready.
 #[derive(Debug, Clone)]
@@ -136,15 +141,23 @@ async fn run_probe(probe: &dyn Probe, container: &dyn Container, deadline: Insta
     let attempts = async {
         loop {
             match tokio::time::timeout(PROBE_TIMEOUT, probe.probe(container)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => last = Some(with_sources(error.as_ref())),
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => {
+                    last = Some(with_sources(error.as_ref()));
+                    if error.is::<NeverReady>() {
+                        return false;
+                    }
+                }
                 Err(_) => last = Some(format!("no answer within {PROBE_TIMEOUT:?}")),
             }
             tokio::time::sleep(PROBE_INTERVAL).await;
         }
     };
     let outcome = tokio::select! {
-        () = attempts => return Ok(()),
+        is_ready = attempts => match is_ready {
+            true => return Ok(()),
+            false => Error::NeverReady,
+        },
         _ = container.wait_exit() => Error::Exited,
         () = tokio::time::sleep_until(deadline) => Error::Timeout,
     };
@@ -166,7 +179,8 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 /// Waits until a container fulfils every condition of its spec.
 ///
 /// # Errors
-/// [`Error::Timeout`] after the spec's `ready_timeout`, [`Error::Exited`] at once when the container ends; both with evidence.
+/// [`Error::Timeout`] after the spec's `ready_timeout`, [`Error::Exited`] at once when the container ends, [`Error::NeverReady`] at once when a
+/// probe finds that waiting cannot help; all with evidence.
 pub async fn until_ready(container: &dyn Container) -> Result<()> {
     let spec = container.spec();
     let deadline = Instant::now() + spec.ready_timeout;

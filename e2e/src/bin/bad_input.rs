@@ -37,6 +37,19 @@ async fn make(mistake: &str) -> Result<()> {
             let image = Image::reference("testcelery.invalid/nothing:1");
             start(Setup::builder().broker(RabbitMq::default().image(image))).await
         }
+        "full-disk" => {
+            // More than any disk has: what a full one looks like to the broker.
+            let broker = RabbitMq::default().conf("disk_free_limit.absolute = 1000000GB");
+            start(Setup::builder().broker(broker).without_workers()).await
+        }
+        "url-option" => {
+            testcelery::app("app").broker_url("redis://127.0.0.1:1/0?virtual_host=3").connect().await?;
+            Ok(())
+        }
+        "url-fragment" => {
+            testcelery::app("app").broker_url("redis://a#hunter2@127.0.0.1:1/0").connect().await?;
+            Ok(())
+        }
         "image-build" => {
             let mut context = FileTree::new();
             context.insert("Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN no-such-command\n");

@@ -38,6 +38,41 @@ async fn broker_killed_and_restarted(setup: Setup) -> Result<()> {
     Ok(())
 }
 
+/// A stop in order keeps what waits in queues: RabbitMQ has it on disk, and Redis writes it when it ends.
+#[testcelery::test(backends(redis))]
+async fn broker_restarted_in_order_keeps_its_queues(setup: Setup) -> Result<()> {
+    let worker = &setup.workers()[0];
+    worker.kill(Signal::TERM).await?;
+    worker.wait_exit().await;
+    let waiting = setup.app().task("testcelery.tasks.ping").send().await?;
+    setup.brokers()[0].restart().await?;
+    worker.start().await?;
+    assert_eq!(waiting.get::<String>().await?, "pong");
+    Ok(())
+}
+
+fn append_only() -> SetupBuilder {
+    let redis = || Redis::default().conf("appendonly yes").conf("appendfsync always");
+    Setup::builder().broker(redis()).backend(redis())
+}
+
+#[testcelery::test(setup = append_only)]
+async fn append_only_redis_survives_a_kill(setup: Setup) -> Result<()> {
+    let worker = &setup.workers()[0];
+    worker.kill(Signal::TERM).await?;
+    worker.wait_exit().await;
+    let waiting = setup.app().task("testcelery.tasks.ping").send().await?;
+    for node in [setup.brokers()[0].container(), setup.backends()[0].container()] {
+        node.kill(&Signal::KILL).await?;
+        node.wait_exit().await;
+    }
+    setup.brokers()[0].start().await?;
+    setup.backends()[0].start().await?;
+    worker.start().await?;
+    assert_eq!(waiting.get::<String>().await?, "pong");
+    Ok(())
+}
+
 #[testcelery::test(backends(redis, memcached), with = stacks::patient_with_memcached)]
 async fn backend_killed_and_restarted(setup: Setup) -> Result<()> {
     assert_eq!(setup.ping().await?, "pong");

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fmt,
-    path::Path,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
@@ -14,10 +13,11 @@ use testcelery_api::{Error, Result};
 use crate::{
     background::Background,
     container::Shared,
-    error::{ENGINE, chain, failed},
+    error::{ENGINE, failed},
     images::Resolved,
     reach::Reach,
-    resolve::{Address, Candidate, Environment, OVERRIDE_VARIABLE, candidates},
+    refusal::{Cause, Refusal, hint},
+    resolve::{self, Address, Candidate, Environment, candidates},
     upload::Folders,
     users::Users,
 };
@@ -97,7 +97,8 @@ impl Docker {
     ///
     /// `TESTCELERY_DOCKER_HOST` comes first, then `DOCKER_HOST`, then the context of `DOCKER_CONTEXT` or of Docker's
     /// configuration, then the default sockets of Docker, rootless Docker, Docker Desktop and Podman. What is set explicitly is
-    /// used or is an error; it is never skipped.
+    /// used or is an error; it is never skipped. Published ports are reached on this machine, or at the host of a `tcp://` address;
+    /// `TESTCELERY_DOCKER_PORTS_HOST` names another host.
     ///
     /// # Errors
     /// [`Error::NoEngine`] with every address that was tried, and why each of them failed.
@@ -110,23 +111,42 @@ impl Docker {
         &self.inner.daemon
     }
 
+    /// The setting that asks for a certain daemon, for example `DOCKER_HOST`; `None` where nothing is set and
+    /// [`connect`](Self::connect) tries the default sockets.
+    pub fn asked_for() -> Option<String> {
+        resolve::asked_for(&Environment::of_process())
+    }
+
     pub(crate) async fn connect_in(environment: &Environment) -> Result<Self> {
+        let ports_host = environment.ports_host().map_err(|candidate| {
+            let reason = candidate.address.clone().err().unwrap_or_default();
+            no_engine(true, &[(candidate, Refusal::new(Cause::Setting, reason))])
+        })?;
         let mut tried = Vec::new();
         for candidate in candidates(environment) {
             match greet(&candidate).await {
-                Ok((client, address, daemon)) => return Self::with(client, &address, daemon).await,
-                Err(reason) => tried.push((candidate.rule, candidate.text, reason)),
+                Ok((client, address, daemon)) => {
+                    return Self::with(client, &address, daemon, ports_host).await;
+                }
+                Err(refusal) => tried.push((candidate, refusal)),
             }
         }
-        let hint = hint(&tried);
-        Err(Error::NoEngine { engine: ENGINE, tried, hint })
+        Err(no_engine(resolve::asked_for(environment).is_some(), &tried))
     }
 
-    async fn with(client: Client, address: &Address, daemon: Daemon) -> Result<Self> {
+    async fn with(
+        client: Client,
+        address: &Address,
+        daemon: Daemon,
+        ports_host: Option<String>,
+    ) -> Result<Self> {
         let no_thread = failed("start a thread for", &daemon.address);
         let own = open(address, &client.client_version()).map_err(failed("connect to", &daemon.address))?;
         let background = Background::start(own).map_err(no_thread)?;
-        let reach = Reach::find(&client, address).await;
+        let reach = match ports_host {
+            Some(host) => Reach::at(host),
+            None => Reach::find(&client, address).await,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 client,
@@ -150,12 +170,26 @@ fn open(address: &Address, version: &bollard::ClientVersion) -> Result<Client, b
     }
 }
 
-async fn greet(candidate: &Candidate) -> Result<(Client, Address, Daemon), String> {
-    let address = candidate.address.clone()?;
-    if let Address::Unix(path) = &address {
-        reason_without_socket(path)?;
+fn no_engine(asked_for: bool, tried: &[(Candidate, Refusal)]) -> Error {
+    let refusals: Vec<_> = tried
+        .iter()
+        .map(|(candidate, refusal)| (candidate.rule.as_str(), candidate.text.as_str(), refusal.clone()))
+        .collect();
+    let hint = hint(asked_for, &refusals);
+    let row =
+        |(rule, text, refusal): (&str, &str, Refusal)| (rule.to_owned(), text.to_owned(), refusal.reason);
+    Error::NoEngine { engine: ENGINE, tried: refusals.into_iter().map(row).collect(), hint }
+}
+
+async fn greet(candidate: &Candidate) -> Result<(Client, Address, Daemon), Refusal> {
+    let address = candidate.address.clone().map_err(|reason| Refusal::new(Cause::Setting, reason))?;
+    if let Address::Unix(path) = &address
+        && let Some(refusal) = Refusal::of_socket(path)
+    {
+        return Err(refusal);
     }
-    let client = open(&address, API_DEFAULT_VERSION).map_err(|error| chain(&error))?;
+    let client =
+        open(&address, API_DEFAULT_VERSION).map_err(|error| Refusal::of_request(&address, &error))?;
     let hello = async {
         let client = client.negotiate_version().await?;
         let version = client.version().await?;
@@ -163,11 +197,12 @@ async fn greet(candidate: &Candidate) -> Result<(Client, Address, Daemon), Strin
     };
     let (client, version) = tokio::time::timeout(HELLO, hello)
         .await
-        .map_err(|_| format!("no answer within {HELLO:?}"))?
-        .map_err(|error| chain(&error))?;
+        .map_err(|_| Refusal::new(Cause::Other, format!("no answer within {HELLO:?}")))?
+        .map_err(|error| Refusal::of_request(&address, &error))?;
     let api = client.client_version();
     if (api.major_version, api.minor_version) < OLDEST_API {
-        return Err(format!("it speaks API {api}, and 1.41 (Docker Engine 20.10) is needed"));
+        let reason = format!("it speaks API {api}, and 1.41 (Docker Engine 20.10) is needed");
+        return Err(Refusal::new(Cause::Other, reason));
     }
     let component = version.components.unwrap_or_default().into_iter().next();
     let daemon = Daemon {
@@ -182,33 +217,10 @@ async fn greet(candidate: &Candidate) -> Result<(Client, Address, Daemon), Strin
     Ok((client, address, daemon))
 }
 
-fn reason_without_socket(path: &Path) -> Result<(), String> {
-    match std::fs::metadata(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("there is no such socket".into()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn hint(tried: &[(String, String, String)]) -> String {
-    let any = |part: &str| tried.iter().any(|(_, _, reason)| reason.contains(part));
-    let explicit = tried.len() == 1;
-    if any("ermission denied") {
-        "you may not use the socket: add yourself to the group that owns it (`docker`, as a rule) and log in again".into()
-    } else if explicit {
-        let rule = &tried[0].0;
-        format!(
-            "{rule} asks for this daemon and no other: start it, or change that setting (`docker info` uses it too, unless it is \
-             {OVERRIDE_VARIABLE})"
-        )
-    } else {
-        format!("start Docker or Podman, or say where the daemon is with DOCKER_HOST or {OVERRIDE_VARIABLE}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::{OVERRIDE_VARIABLE, PORTS_HOST_VARIABLE};
 
     async fn refused(variables: &[(&str, &str)]) -> String {
         Docker::connect_in(&Environment::of(variables.iter().copied())).await.unwrap_err().to_string()
@@ -220,8 +232,7 @@ mod tests {
             refused(&[("DOCKER_HOST", "unix:///nowhere/docker.sock")]).await,
             "no docker daemon could be reached:\n  \
              unix:///nowhere/docker.sock (DOCKER_HOST): there is no such socket\n  \
-             DOCKER_HOST asks for this daemon and no other: start it, or change that setting (`docker info` uses it too, \
-             unless it is TESTCELERY_DOCKER_HOST)"
+             start a daemon there, or change or unset that setting (DOCKER_HOST), which decides by itself"
         );
     }
 
@@ -241,19 +252,59 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let address = format!("unix://{}", path.display());
         let text = refused(&[("DOCKER_HOST", &address)]).await;
-        assert!(text.contains("refused"), "{text}");
+        assert!(text.contains("refused") && text.contains("start a daemon there"), "{text}");
     }
 
     #[tokio::test]
     async fn what_cannot_be_spoken_is_said_so() {
         let text = refused(&[("DOCKER_HOST", "ssh://me@host")]).await;
         assert!(text.contains("ssh:// is not supported by this build"), "{text}");
+        assert!(
+            text.contains("change or unset that setting (DOCKER_HOST)") && !text.contains("start"),
+            "{text}"
+        );
     }
 
-    #[test]
-    fn hints() {
-        let tried = |reason: &str| ("r".to_owned(), "a".to_owned(), reason.to_owned());
-        assert!(hint(&[tried("x"), tried("Permission denied (os error 13)")]).contains("group"));
-        assert!(hint(&[tried("x"), tried("y")]).contains("start Docker or Podman"));
+    /// A server that answers the first request with these bytes and closes the connection.
+    async fn answered(answer: &'static [u8]) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(answer).await;
+            }
+        };
+        tokio::select! {
+            () = serve => unreachable!(),
+            text = refused_at(&address) => text,
+        }
+    }
+
+    async fn refused_at(address: &str) -> String {
+        refused(&[("DOCKER_HOST", address)]).await
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_expects_tls() {
+        let go = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+        for answer in [&go[..], b""] {
+            let text = answered(answer).await;
+            assert!(text.contains("TLS, "), "{text}");
+            assert!(text.contains("offer the daemon by a socket or by tcp:// without TLS"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_of_published_ports_that_is_none() {
+        let text = refused(&[(PORTS_HOST_VARIABLE, "tcp://docker:2375")]).await;
+        assert!(
+            text.contains("tcp://docker:2375 (TESTCELERY_DOCKER_PORTS_HOST): it is no host name"),
+            "{text}"
+        );
+        assert!(text.contains("change or unset that setting (TESTCELERY_DOCKER_PORTS_HOST)"), "{text}");
     }
 }

@@ -9,7 +9,7 @@ use bollard::{
 };
 use testcelery_api::{
     BoxError, Capability, Container, ContainerSpec, Engine, Error, FileTree, Filter, Image, Leftover, Logs,
-    Network, Result,
+    Mount, Network, Result, check_loopback,
 };
 
 use crate::{
@@ -86,6 +86,9 @@ impl Engine for Docker {
     }
 
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>> {
+        if self.inner.reach == Reach::Loopback && !spec.ports.is_empty() {
+            check_loopback(ENGINE)?;
+        }
         let name = random_name(&spec.name);
         let image = resolve(&self.inner, &spec.image).await?;
         let (guard, id) = match self.create_from(&spec, &name, &image).await {
@@ -142,7 +145,10 @@ impl Docker {
             let answer = client.create_container(Some(options), body).await?;
             Ok::<_, bollard::errors::Error>((guard, answer.id))
         });
-        made.await.map_err(failed("create container", name))?.map_err(failed("create container", name))
+        made.await.map_err(failed("create container", name))?.map_err(|error| {
+            let error = with_mount_hint(error, spec, &self.inner.reach);
+            failed("create container", name)(error)
+        })
     }
 
     async fn write_files(&self, container: &DockerContainer, image: &str) -> Result<()> {
@@ -159,6 +165,39 @@ fn status_of(error: &Error) -> Option<u16> {
     status(source.downcast_ref()?)
 }
 
+/// Explains a bind mount that the daemon does not find. Its own words name a path that exists for the user, who sees another machine's files.
+fn with_mount_hint(error: bollard::errors::Error, spec: &ContainerSpec, reach: &Reach) -> BoxError {
+    let text = error.to_string();
+    if !text.contains("bind source path does not exist") {
+        return error.into();
+    }
+    let missing = spec.mounts.iter().find_map(|mount| match mount {
+        Mount::Bind { source, target, .. } if text.contains(&*source.to_string_lossy()) => {
+            Some((source, target))
+        }
+        _ => None,
+    });
+    let Some((source, target)) = missing else {
+        return error.into();
+    };
+    let path = source.display();
+    let why = match reach {
+        _ if !source.exists() => "it does not exist here either: create it, or mount another folder".to_owned(),
+        Reach::Inside(_) => format!(
+            "this test runs in a container, whose files the daemon does not see: start that container with the folder at the same path on the \
+             daemon's machine (`docker run -v {path}:{path} ..`), or bring files in as modules or by an image"
+        ),
+        Reach::Remote(host) => format!(
+            "the daemon is on {host} and does not see the files of this machine: put the folder there at the same path, or bring files in as \
+             modules or by an image"
+        ),
+        Reach::Loopback => "the daemon does not see this machine's files, for example because it runs in a virtual machine: share the folder with \
+                            it at the same path, or bring files in as modules or by an image"
+            .to_owned(),
+    };
+    format!("there is no `{path}` on the daemon's machine to be mounted at `{target}`; {why}").into()
+}
+
 fn with_pool_hint(error: bollard::errors::Error) -> BoxError {
     let text = error.to_string();
     if text.contains("available, non-overlapping IPv4 address pool") {
@@ -168,4 +207,49 @@ fn with_pool_hint(error: bollard::errors::Error) -> BoxError {
         .into();
     }
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(source: &str, reach: &Reach) -> String {
+        // The words of Docker 20.10 and later.
+        let message =
+            format!("invalid mount config for type \"bind\": bind source path does not exist: {source}");
+        let error = bollard::errors::Error::DockerResponseServerError { status_code: 400, message };
+        let spec = ContainerSpec::new("worker", Image::reference("w"))
+            .mount(Mount::bind("/elsewhere", "/data"))
+            .mount(Mount::bind(source, "/src"));
+        with_mount_hint(error, &spec, reach).to_string()
+    }
+
+    #[test]
+    fn a_mount_that_the_daemon_does_not_see_is_explained() {
+        let here = env!("CARGO_MANIFEST_DIR");
+        let begin = format!("there is no `{here}` on the daemon's machine to be mounted at `/src`; ");
+        for (reach, part) in [
+            (Reach::Inside("id".to_owned()), format!("`docker run -v {here}:{here} ..`")),
+            (Reach::Remote("build".to_owned()), "the daemon is on build and does not see".to_owned()),
+            (Reach::Loopback, "it runs in a virtual machine".to_owned()),
+        ] {
+            let text = explained(here, &reach);
+            assert!(text.starts_with(&begin) && text.contains(&part), "{text}");
+        }
+        let text = explained("/nowhere/at/all", &Reach::Inside("id".to_owned()));
+        assert!(
+            text.ends_with("it does not exist here either: create it, or mount another folder"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn another_refusal_keeps_its_words() {
+        let error = bollard::errors::Error::DockerResponseServerError {
+            status_code: 409,
+            message: "Conflict".to_owned(),
+        };
+        let spec = ContainerSpec::new("worker", Image::reference("w"));
+        assert!(with_mount_hint(error, &spec, &Reach::Loopback).to_string().contains("Conflict"));
+    }
 }

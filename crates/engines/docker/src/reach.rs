@@ -11,7 +11,8 @@ use crate::resolve::Address;
 pub(crate) enum Reach {
     /// The daemon is on this machine: ports are bound to 127.0.0.1, and reached there.
     Loopback,
-    /// The daemon is on another machine: ports are bound to all of its addresses, and reached by its name.
+    /// The daemon is on another machine, or a user names the host of published ports: they are bound to all of the daemon's addresses, and
+    /// reached by that name.
     Remote(String),
     /// This process runs in a container of the daemon, of that id: it joins the networks it makes, and uses the addresses in them.
     Inside(String),
@@ -32,6 +33,14 @@ impl Reach {
         match address {
             Address::Tcp { host, .. } if !is_loopback(host) => Self::Remote(host.clone()),
             _ => Self::Loopback,
+        }
+    }
+
+    /// For a user who knows the host where published ports are reached.
+    pub(crate) fn at(host: String) -> Self {
+        match host.as_str() {
+            "127.0.0.1" | "localhost" => Self::Loopback,
+            _ => Self::Remote(host),
         }
     }
 
@@ -110,5 +119,7 @@ mod tests {
     fn loopback_is_an_address_and_not_a_guess() {
         assert!(is_loopback("127.0.0.1") && is_loopback("::1") && is_loopback("localhost"));
         assert!(!is_loopback("10.0.0.7") && !is_loopback("docker"));
+        assert_eq!(Reach::at("localhost".to_owned()), Reach::Loopback);
+        assert_eq!(Reach::at("docker".to_owned()), Reach::Remote("docker".to_owned()));
     }
 }

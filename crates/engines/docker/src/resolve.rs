@@ -6,7 +6,8 @@
 //! 4. `/var/run/docker.sock`, the sockets of rootless Docker and Docker Desktop, the sockets of Podman
 //!
 //! The order of 2 and 3 is that of `resolveContextName` in docker/cli. What is set explicitly (1 to 3) is the only candidate: a
-//! daemon that was asked for and does not answer is an error, not a reason to use another one.
+//! daemon that was asked for and does not answer is an error, not a reason to use another one. `DOCKER_TLS` and `DOCKER_TLS_VERIFY` alone
+//! ask for `tcp://localhost:2376`, as in docker/cli (`getServerHost`).
 
 use std::{
     collections::HashMap,
@@ -20,12 +21,22 @@ use sha2::{Digest, Sha256};
 /// The variable that overrides every other rule, for tests only: the docker CLI does not know it.
 pub const OVERRIDE_VARIABLE: &str = "TESTCELERY_DOCKER_HOST";
 
-const VARIABLES: [&str; 7] = [
+/// The variable that names the host where published ports are reached, where that is not the host of the daemon's address: behind a
+/// forwarded socket, for example.
+pub const PORTS_HOST_VARIABLE: &str = "TESTCELERY_DOCKER_PORTS_HOST";
+
+/// Variables that ask for TLS: the docker CLI and Docker's libraries take one or another of them as the wish.
+const TLS_VARIABLES: [&str; 3] = ["DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH"];
+
+const VARIABLES: [&str; 10] = [
     OVERRIDE_VARIABLE,
+    PORTS_HOST_VARIABLE,
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
     "DOCKER_CONFIG",
     "DOCKER_TLS_VERIFY",
+    "DOCKER_TLS",
+    "DOCKER_CERT_PATH",
     "XDG_RUNTIME_DIR",
     "HOME",
 ];
@@ -38,13 +49,34 @@ pub(crate) struct Environment {
 
 impl Environment {
     pub(crate) fn of_process() -> Self {
-        let known = |name: &&str| std::env::var(name).ok().map(|value| ((*name).to_owned(), value));
+        // What is no UTF-8 is set all the same, and names no daemon that there is.
+        let known = |name: &&str| {
+            std::env::var_os(name).map(|value| ((*name).to_owned(), value.to_string_lossy().into_owned()))
+        };
         Self { variables: VARIABLES.iter().filter_map(known).collect() }
     }
 
     /// The docker CLI takes an empty variable for one that is not set.
     fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The host that [`PORTS_HOST_VARIABLE`] names.
+    pub(crate) fn ports_host(&self) -> Result<Option<String>, Candidate> {
+        let Some(text) = self.get(PORTS_HOST_VARIABLE) else {
+            return Ok(None);
+        };
+        let host = text.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(text);
+        let is_address = host.parse::<std::net::Ipv6Addr>().is_ok();
+        if !is_address && host.contains(|c: char| c.is_whitespace() || "/:@[]".contains(c)) {
+            let reason = "it is no host name or address alone; expected for example `docker.example.org` or `10.0.0.7`";
+            return Err(Candidate::failed(PORTS_HOST_VARIABLE, text, reason));
+        }
+        Ok(Some(host.to_owned()))
+    }
+
+    fn tls_variable(&self) -> Option<&'static str> {
+        TLS_VARIABLES.into_iter().find(|name| self.get(name).is_some())
     }
 
     fn config_dir(&self) -> Option<PathBuf> {
@@ -68,13 +100,21 @@ impl Address {
             .ok_or_else(|| "not an address; expected `unix:///path` or `tcp://host:port`".to_owned())?;
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(PathBuf::from(rest))),
-            "unix" => Err("the path of a socket must be absolute, as in `unix:///var/run/docker.sock`".into()),
+            "unix" => {
+                Err("the path of a socket must be absolute, as in `unix:///var/run/docker.sock`".into())
+            }
             "tcp" | "http" => Self::parse_tcp(rest),
-            "https" => Err("TLS is not supported by this build; offer the daemon on a socket or by tcp://".into()),
-            "ssh" => Err(
-                "ssh:// is not supported by this build; forward the socket with `ssh -L` and name the local end with unix://"
-                    .into(),
-            ),
+            "https" => {
+                Err("TLS is not supported by this build; offer the daemon on a socket or by tcp://".into())
+            }
+            "ssh" => {
+                let host = rest.split('/').next().unwrap_or_default();
+                let name = host.rsplit_once('@').map_or(host, |(_, name)| name);
+                Err(format!(
+                    "ssh:// is not supported by this build; forward the socket (`ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {host}`), \
+                     set {OVERRIDE_VARIABLE}=unix:///tmp/docker.sock, and {PORTS_HOST_VARIABLE}={name} for the ports of containers"
+                ))
+            }
             other => Err(format!(
                 "`{other}://` is not supported by this build; known are unix://, tcp:// and http://"
             )),
@@ -132,8 +172,10 @@ impl Candidate {
     }
 
     fn without_tls(mut self, environment: &Environment) -> Self {
-        if matches!(self.address, Ok(Address::Tcp { .. })) && environment.get("DOCKER_TLS_VERIFY").is_some() {
-            self.address = Err("DOCKER_TLS_VERIFY is set, and TLS is not supported by this build".into());
+        if let (Ok(Address::Tcp { .. }), Some(variable)) = (&self.address, environment.tls_variable()) {
+            self.address = Err(format!(
+                "{variable} is set, and TLS is not supported by this build; unset it if the daemon listens without TLS"
+            ));
         }
         self
     }
@@ -146,9 +188,20 @@ pub(crate) fn candidates(environment: &Environment) -> Vec<Candidate> {
             return vec![Candidate::written(rule, text).without_tls(environment)];
         }
     }
-    match context(environment) {
-        Some((rule, name)) => vec![context_candidate(environment, &rule, &name)],
+    if let Some((rule, name)) = context(environment) {
+        return vec![context_candidate(environment, &rule, &name)];
+    }
+    match ["DOCKER_TLS_VERIFY", "DOCKER_TLS"].into_iter().find(|name| environment.get(name).is_some()) {
+        Some(rule) => vec![Candidate::written(rule, "tcp://localhost:2376").without_tls(environment)],
         None => default_sockets(environment),
+    }
+}
+
+/// The setting that asks for a certain daemon, where there is one. Who names the host of published ports asks for Docker too.
+pub(crate) fn asked_for(environment: &Environment) -> Option<String> {
+    match candidates(environment).as_slice() {
+        [only] => Some(only.rule.clone()),
+        _ => environment.get(PORTS_HOST_VARIABLE).map(|_| PORTS_HOST_VARIABLE.to_owned()),
     }
 }
 

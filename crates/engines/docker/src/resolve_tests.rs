@@ -97,7 +97,7 @@ fn addresses() {
     for (text, part) in [
         ("/var/run/docker.sock", "expected `unix:///path`"),
         ("unix://docker.sock", "must be absolute"),
-        ("ssh://me@host", "ssh -L"),
+        ("ssh://me@host:22/run/docker.sock", "ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock me@host:22"),
         ("https://host:2376", "TLS is not supported"),
         ("npipe:////./pipe/docker_engine", "`npipe://` is not supported"),
         ("tcp://host:http", "`http` is not a port number"),
@@ -110,8 +110,17 @@ fn addresses() {
 
 #[test]
 fn tls_is_refused_and_not_ignored() {
-    let found = only(&[("DOCKER_HOST", "tcp://h:2376"), ("DOCKER_TLS_VERIFY", "1")]);
-    assert!(found.address.unwrap_err().contains("DOCKER_TLS_VERIFY"));
+    for variable in TLS_VARIABLES {
+        let found = only(&[("DOCKER_HOST", "tcp://h:2376"), (variable, "1")]);
+        assert!(
+            found.address.unwrap_err().starts_with(&format!("{variable} is set, and TLS is not supported"))
+        );
+    }
+    for variable in ["DOCKER_TLS_VERIFY", "DOCKER_TLS"] {
+        let found = only(&[(variable, "1")]);
+        assert_eq!((found.rule.as_str(), found.text.as_str()), (variable, "tcp://localhost:2376"));
+        assert!(found.address.unwrap_err().contains(variable));
+    }
     let socket = only(&[("DOCKER_HOST", "unix:///a.sock"), ("DOCKER_TLS_VERIFY", "1")]);
     assert!(socket.address.is_ok());
 
@@ -120,4 +129,39 @@ fn tls_is_refused_and_not_ignored() {
     fs::create_dir_all(dir.path().join("contexts/tls").join(hash).join("docker")).unwrap();
     let found = only(&[("DOCKER_CONFIG", dir.path().to_str().unwrap())]);
     assert!(found.address.unwrap_err().contains("TLS keys"));
+}
+
+#[test]
+fn what_asks_for_a_daemon() {
+    let dir = config("remote", "tcp://10.0.0.7:2375");
+    let folder = dir.path().to_str().unwrap();
+    let wish = |variables: &[(&str, &str)]| asked_for(&Environment::of(variables.iter().copied()));
+    assert_eq!(wish(&[(OVERRIDE_VARIABLE, "unix:///a.sock")]).as_deref(), Some(OVERRIDE_VARIABLE));
+    assert_eq!(wish(&[("DOCKER_HOST", "ssh://me@host")]).as_deref(), Some("DOCKER_HOST"));
+    assert_eq!(wish(&[("DOCKER_TLS_VERIFY", "1")]).as_deref(), Some("DOCKER_TLS_VERIFY"));
+    let current = format!("context `remote`, by currentContext in {folder}/config.json");
+    assert_eq!(wish(&[("DOCKER_CONFIG", folder)]), Some(current));
+    assert_eq!(wish(&[("DOCKER_CONFIG", folder), ("DOCKER_CONTEXT", "default")]), None);
+    assert_eq!(wish(&[("HOME", "/nowhere"), ("DOCKER_HOST", "")]), None);
+    assert_eq!(
+        wish(&[("HOME", "/nowhere"), (PORTS_HOST_VARIABLE, "h")]).as_deref(),
+        Some(PORTS_HOST_VARIABLE)
+    );
+}
+
+#[test]
+fn the_host_of_published_ports_is_a_host_alone() {
+    let host = |text: &str| Environment::of([(PORTS_HOST_VARIABLE, text)]).ports_host();
+    assert_eq!(host(""), Ok(None));
+    for (text, expected) in [
+        ("docker.example.org", "docker.example.org"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("[::1]", "::1"),
+        ("::1", "::1"),
+    ] {
+        assert_eq!(host(text), Ok(Some(expected.to_owned())));
+    }
+    for text in ["tcp://docker", "docker:2375", "me@docker", "a b"] {
+        assert!(host(text).unwrap_err().address.unwrap_err().contains("no host name"), "{text}");
+    }
 }

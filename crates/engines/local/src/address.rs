@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use testcelery_api::{Error, Result};
+use testcelery_api::{Error, Result, check_loopback};
 
 use crate::error::{ENGINE, failed};
 
@@ -67,6 +67,7 @@ impl Addresses {
 
     /// An address where these ports are free, and some more ports that are free on 127.0.0.1 and `::1` as well.
     pub(crate) fn take(&self, ports: &[u16], spare: usize) -> Result<Address> {
+        check_loopback(ENGINE)?;
         if self.single {
             return Address::on_the_only_one(ports, spare).map_err(failed("find free ports on", "127.0.0.1"));
         }

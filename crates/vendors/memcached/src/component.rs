@@ -21,6 +21,9 @@ pub(crate) const KIND: &str = "memcached";
 
 /// A Memcached result backend: 64 MB of memory, values of up to 1 MB, no authentication, all of which are Memcached's own defaults.
 ///
+/// Every local user can read and write results in it: ports are reached by a loopback address of the machine. Take Redis where that
+/// matters; it has a password.
+///
 /// It counts as ready when it answers `version`; it logs nothing.
 ///
 /// ```

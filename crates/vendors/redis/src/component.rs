@@ -24,8 +24,12 @@ pub(crate) const PORT: u16 = 6379;
 
 /// A Redis server, as broker or as result backend.
 ///
-/// Defaults: image [`DEFAULT_IMAGE`], database 0, a random password, and nothing written to disk. It is ready when it has logged so and
-/// answers a `PING` through its published port.
+/// Defaults: image [`DEFAULT_IMAGE`], database 0, a random password. It is ready when it has logged so and answers a `PING` through its
+/// published port.
+///
+/// Data are in memory. A stop in order (`restart`, `SIGTERM`) writes them to the container's disk, and the next start reads them: queues and
+/// results survive. A crash (`SIGKILL`) loses everything; with `.conf("appendonly yes").conf("appendfsync always")` a crash loses nothing. Every
+/// user of the machine reaches the port and needs the password; an empty [`password`](Self::password) is none, and lets all of them in.
 ///
 /// ```
 /// use testcelery_api::{BrokerComponent, PlanContext};
@@ -43,6 +47,7 @@ pub struct Redis {
     image: Image,
     db: u8,
     password: Secret,
+    conf: Vec<String>,
 }
 
 impl Redis {
@@ -71,6 +76,14 @@ impl Redis {
     #[must_use]
     pub fn password(mut self, password: Secret) -> Self {
         self.password = password;
+        self
+    }
+
+    /// Adds a line to the server's configuration file, for example `appendonly yes`. Later lines win over earlier ones and over those that
+    /// this crate writes. Files of the server are in its working folder, which goes with the container.
+    #[must_use]
+    pub fn conf(mut self, line: impl Into<String>) -> Self {
+        self.conf.push(line.into());
         self
     }
 
@@ -111,15 +124,20 @@ impl Redis {
             .path(self.db.to_string())
     }
 
-    fn spec(&self, name: &str) -> ContainerSpec {
-        let [settings, password] = config::files(&self.password);
-        ContainerSpec::new(name, self.image.clone())
+    fn spec(&self, name: &str) -> Result<ContainerSpec> {
+        if let Some(line) = self.conf.iter().find(|line| line.contains('\n') || line.trim().is_empty()) {
+            let problem = format!("{line:?} is not one line of the form `name value`; see `.conf(..)`");
+            return Err(Error::component(name, problem));
+        }
+        let [settings, password] = config::files(&self.password, &self.conf);
+        let spec = ContainerSpec::new(name, self.image.clone())
             .command(["redis-server", config::PATH])
             .port(PORT)
             .files(settings)
             .files(password)
             .wait(Wait::log("Ready to accept connections"))
-            .wait(Wait::probe(Ping { url: self.url(name) }))
+            .wait(Wait::probe(Ping { url: self.url(name) }));
+        Ok(spec)
     }
 }
 
@@ -131,6 +149,7 @@ impl Default for Redis {
             image: Image::reference(DEFAULT_IMAGE).substitute(SUBSTITUTE_IMAGE).software(software()),
             db: 0,
             password: Secret::random(),
+            conf: Vec::new(),
         }
     }
 }
@@ -161,7 +180,7 @@ impl BrokerComponent for Redis {
         let url = self.url(&context.name);
         let node_url = url.clone();
         let plan =
-            BrokerPlan::new(self.spec(&context.name), move |container| RedisNode::new(container, node_url));
+            BrokerPlan::new(self.spec(&context.name)?, move |container| RedisNode::new(container, node_url));
         Ok(plan.url(url))
     }
 }
@@ -174,7 +193,7 @@ impl BackendComponent for Redis {
         let url = self.url(&context.name);
         let node_url = url.clone();
         let plan =
-            BackendPlan::new(self.spec(&context.name), move |container| RedisNode::new(container, node_url));
+            BackendPlan::new(self.spec(&context.name)?, move |container| RedisNode::new(container, node_url));
         Ok(plan.url(url))
     }
 }
@@ -241,6 +260,18 @@ mod tests {
     #[test]
     fn every_recipe_has_a_password_of_its_own() {
         assert_ne!(Redis::default().password, Redis::default().password);
+    }
+
+    #[test]
+    fn lines_of_the_configuration_come_last() {
+        let spec = spec(&Redis::default().conf("appendonly yes").conf("appendfsync always"));
+        let text = spec.files[0].text(config::PATH).unwrap().to_owned();
+        assert!(text.ends_with("\nappendonly yes\nappendfsync always\n"), "{text}");
+        for line in ["a b\nc d", " "] {
+            let error =
+                BrokerComponent::plan(&Redis::default().conf(line), &PlanContext::new("broker")).unwrap_err();
+            assert!(error.to_string().contains("is not one line of the form `name value`"), "{error}");
+        }
     }
 
     #[test]

@@ -204,3 +204,17 @@ async fn mounts() {
     container.logs().wait("1").await.unwrap();
     container.remove().await.unwrap();
 }
+
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn a_mount_that_the_daemon_does_not_find() {
+    let docker = docker().await;
+    let spec = script("c", "exec sleep 60").mount(Mount::bind("/nowhere/at/all", "/src"));
+    let error = docker.create(spec).await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        source,
+        "there is no `/nowhere/at/all` on the daemon's machine to be mounted at `/src`; it does not exist here either: create it, or mount \
+         another folder"
+    );
+}
