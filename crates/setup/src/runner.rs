@@ -24,6 +24,9 @@ use crate::{
 /// Set by the first interrupt: tests of this process that come later do not begin.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// How many threads a test needs at least, besides its own.
+const THREADS: usize = 8;
+
 /// Why a test failed, printed as it should be read.
 pub struct Failure(String);
 
@@ -75,6 +78,8 @@ where
     if reaper::is_reaper() {
         return become_reaper();
     }
+    // Tokio panics without its threads, and an engine needs some more.
+    api::require_threads(THREADS).map_err(|error| Failure(format!("no stack can be started: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
     let (report, failure) = runtime.block_on(play(test, builder, needs, body));
