@@ -21,5 +21,6 @@ mod recipes;
 mod restarts;
 mod signals;
 mod stacks;
+mod surroundings;
 mod vhost;
 mod worker_logs;
