@@ -13,6 +13,7 @@ const INTERRUPTED: u8 = 130;
 /// Runs a task to its end, or until SIGINT or SIGTERM. Then the task is dropped, which kills its child processes with their groups,
 /// and what they started in the daemon is removed.
 pub(crate) fn run(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    testcelery_api::require_threads(8)?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the async runtime")?;
     let result = runtime.block_on(async {
         tokio::select! {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::{BoxError, Container, Endpoint, Error, Evidence, LogPattern, Result};
+use crate::{BoxError, Container, Endpoint, Error, Evidence, LogPattern, Result, blocking};
 
 /// How long a container may take to become ready, unless it says otherwise: 60 s, as pytest-celery's `CONTAINER_TIMEOUT`.
 pub const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -131,7 +131,7 @@ impl Probe for Question {
 
     async fn probe(&self, container: &dyn Container) -> Result<(), BoxError> {
         let (endpoint, ask) = (container.endpoint(self.port)?, Arc::clone(&self.ask));
-        tokio::task::spawn_blocking(move || ask(&endpoint)).await?
+        blocking(move || ask(&endpoint)).await?
     }
 }
 

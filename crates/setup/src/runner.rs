@@ -27,6 +27,9 @@ pub use crate::narrow::Row;
 /// Set by the first interrupt: tests of this process that come later do not begin.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// How many threads a test needs at least, besides its own.
+const THREADS: usize = 8;
+
 /// Why a test failed, printed as it should be read.
 pub struct Failure(String);
 
@@ -100,6 +103,8 @@ where
     if narrow::is_listing() {
         return Err(Failure("this process lists tests and runs none".to_owned()));
     }
+    // Tokio panics without its threads, and an engine needs some more.
+    api::require_threads(THREADS).map_err(|error| Failure(format!("no stack can be started: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
     let (report, failure) = runtime.block_on(play(test, row, builder, needs, body));

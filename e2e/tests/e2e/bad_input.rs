@@ -283,6 +283,88 @@ mod local {
         expect(&seen, &["TESTCELERY_CACHE", &file.path().to_string_lossy()]);
     }
 
+    /// Plants a server in a cache: it is what the engine would run, if it trusted the folder.
+    fn plant(cache: &std::path::Path) -> std::path::PathBuf {
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let field = |name: &str| {
+            let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            value.unwrap_or("unknown").trim_matches('"').to_owned()
+        };
+        let key = format!("redis-server-{}-{}-{}", field("ID"), field("VERSION_ID"), std::env::consts::ARCH);
+        let folder = cache.join("debian").join(key);
+        let programs = folder.join("tree/usr/bin");
+        std::fs::create_dir_all(&programs).expect("folders");
+        let was_run = cache.join("was-run");
+        program(&programs, "redis-server", &format!("echo run >{}", was_run.display()));
+        std::fs::write(folder.join(".complete"), "").expect("it is written");
+        was_run
+    }
+
+    #[test]
+    fn cache_that_every_user_can_write_to() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = folder.path().join("cache");
+        let was_run = plant(&cache);
+        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).expect("a mode");
+        let cache = cache.to_string_lossy();
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_CACHE", &cache)]);
+        expect(&seen, &["every user can change", "chmod go-w", "TESTCELERY_CACHE", &cache]);
+        assert!(!was_run.exists());
+    }
+
+    /// Only root can give a folder away, and has most to lose.
+    #[test]
+    fn cache_of_another_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = folder.path().join("cache");
+        let was_run = plant(&cache);
+        if std::os::unix::fs::chown(&cache, Some(65_534), None).is_err() {
+            return;
+        }
+        let cache = cache.to_string_lossy();
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_CACHE", &cache)]);
+        expect(&seen, &["belongs to user 65534", "TESTCELERY_CACHE", &cache]);
+        assert!(!was_run.exists());
+    }
+
+    #[test]
+    fn cache_at_a_relative_path() {
+        let seen = make("no-daemon", &[LOCAL, ("TESTCELERY_CACHE", "cache")]);
+        expect(&seen, &["\"cache/", "is relative; set it to a whole path", "TESTCELERY_CACHE"]);
+    }
+
+    /// Whoever else may write there would choose what runs.
+    #[test]
+    fn program_in_a_folder_that_every_user_can_write_to() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let was_run = folder.path().join("was-run");
+        program(folder.path(), "redis-server", &format!("echo run >{}", was_run.display()));
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).expect("a mode");
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+        let seen = make("no-daemon", &[LOCAL, ("PATH", &path)]);
+        assert_eq!(seen.code, Some(0), "another one is taken: {}", seen.text);
+        assert!(!was_run.exists());
+    }
+
+    #[test]
+    fn temporary_folder_that_every_user_can_change() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("a mode");
+        let temp = folder.path().to_string_lossy();
+        let seen = make("no-daemon", &[LOCAL, ("TMPDIR", &temp)]);
+        expect(&seen, &["every user can change", &temp, "or set TMPDIR to a folder of your own"]);
+        let nowhere = folder.path().join("nowhere");
+        let seen = make("no-daemon", &[LOCAL, ("TMPDIR", &nowhere.to_string_lossy())]);
+        expect(&seen, &["there is no folder", &nowhere.to_string_lossy(), "set TMPDIR"]);
+        assert!(!nowhere.exists());
+    }
+
     /// A program that is a shell script.
     fn program(folder: &std::path::Path, name: &str, body: &str) -> String {
         use std::os::unix::fs::PermissionsExt as _;

@@ -22,6 +22,7 @@ mod recipes;
 mod restarts;
 mod signals;
 mod stacks;
+mod surroundings;
 mod values;
 mod vhost;
 mod worker_logs;

@@ -5,14 +5,10 @@ mod mirror;
 mod rootfs;
 mod wanted;
 
-use std::{
-    fs::{File, TryLockError},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::Context as _;
 use futures_util::future::{join_all, try_join_all};
-use testcelery_api::{Engine as _, Error};
+use testcelery_api::{Engine as _, Error, LOCK_TIMEOUT, LockFile, PrivateFolder};
 use testcelery_docker::{Docker, Progress};
 
 pub(crate) use self::debian::CONTENT;
@@ -129,17 +125,9 @@ fn shown(progress: Progress) -> String {
 }
 
 /// One run at a time makes images on this machine. The lock ends with its process.
-async fn lock() -> anyhow::Result<File> {
-    let path = std::env::temp_dir().join("testcelery-images.lock");
-    // Another user's file can be locked too, but not opened for writing.
-    let file = File::open(&path).or_else(|_| File::create(&path));
-    let file = file.with_context(|| format!("could not open {}", path.display()))?;
-    if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        ui::note("another run is making the images; waiting for it");
-        let waiting = file.try_clone()?;
-        tokio::task::spawn_blocking(move || waiting.lock()).await??;
-    }
-    Ok(file)
+async fn lock() -> anyhow::Result<LockFile> {
+    let folder = PrivateFolder::in_temp("locks")?;
+    Ok(LockFile::take_async(&folder, "images.lock", "the making of the images", LOCK_TIMEOUT).await?)
 }
 
 fn used(wanted: &Wanted, present: &Present) -> String {

@@ -10,11 +10,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread,
     time::Duration,
 };
 
 use bollard::Docker as Client;
+use testcelery_api::spawn_thread;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -72,7 +72,7 @@ impl Background {
         let handle = runtime.handle().clone();
         let (janitor, doomed) = unbounded_channel();
         let (alive, ended) = mpsc::channel();
-        thread::Builder::new().name("testcelery-docker".into()).spawn(move || {
+        spawn_thread("testcelery-docker", move || {
             work(runtime, &client, doomed);
             drop(alive);
         })?;

@@ -2,16 +2,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fs::{self, File},
-    io,
-    path::PathBuf,
+    fs, io,
     time::Duration,
 };
 
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use testcelery_api::{Build, Error, FileTree, Result, shorten};
+use testcelery_api::{Build, Error, FileTree, LockFile, PrivateFolder, Result, shorten};
 
 use crate::{
     archive,
@@ -62,36 +60,26 @@ pub(crate) async fn ensure_built(inner: &Inner, image: &Build) -> Result<()> {
     if has(inner, &image.tag).await? {
         return Ok(());
     }
-    let tag = image.tag.clone();
-    let lock = tokio::task::spawn_blocking(move || lock(&tag)).await;
-    let lock = lock
-        .map_err(io::Error::other)
-        .and_then(|lock| lock)
-        .map_err(failed("lock the build of", &image.tag))?;
-    if !has(inner, &image.tag).await? {
-        build(inner, image, &|progress| {
-            if let Progress::Step { number, total, text } = progress {
-                tracing::info!(tag = %image.tag, "step {number}/{total}: {text}");
-            }
-        })
-        .await?;
+    // It ends with this call, however that ends: whoever waits for it looks for the image again.
+    let _lock = lock(&image.tag, LONG).await.map_err(failed("lock the build of", &image.tag))?;
+    if has(inner, &image.tag).await? {
+        return Ok(());
     }
-    let (path, file) = lock;
-    // The image is there: whoever waits for this lock, or makes a new one, finds it.
-    let _ = fs::remove_file(path);
-    drop(file);
-    Ok(())
+    build(inner, image, &|progress| {
+        if let Progress::Step { number, total, text } = progress {
+            tracing::info!(tag = %image.tag, "step {number}/{total}: {text}");
+        }
+    })
+    .await
 }
 
-/// A lock that ends with its process, whatever happens to it.
-fn lock(tag: &str) -> io::Result<(PathBuf, File)> {
+/// Takes the lock of a tag, for the processes of this user.
+async fn lock(tag: &str, timeout: Duration) -> io::Result<LockFile> {
     let digest: String =
         Sha256::digest(tag.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let path = std::env::temp_dir().join(format!("testcelery-build-{digest}.lock"));
-    // Another user's file can be locked too, but not opened for writing.
-    let file = File::open(&path).or_else(|_| File::create(&path))?;
-    file.lock()?;
-    Ok((path, file))
+    let folder = PrivateFolder::in_temp("locks")?;
+    let name = format!("build-{digest}.lock");
+    LockFile::take_async(&folder, &name, &format!("the build of image `{tag}`"), timeout).await
 }
 
 /// Builds a tag, after its base.
@@ -274,22 +262,14 @@ mod tests {
         assert!(!declares("# ARG PIP_INDEX_URL\nRUN ARG", "PIP_INDEX_URL"));
     }
 
-    #[test]
-    fn one_lock_per_tag() {
+    #[tokio::test]
+    async fn one_lock_per_tag() {
         let tag = uuid::Uuid::new_v4().to_string();
-        let (path, first) = lock(&tag).unwrap();
-        let other = lock(&format!("{tag}-other")).unwrap();
-        let (sender, second) = std::sync::mpsc::channel();
-        let waiting = {
-            let tag = tag.clone();
-            std::thread::spawn(move || sender.send(lock(&tag).is_ok()))
-        };
-        assert!(second.recv_timeout(Duration::from_millis(100)).is_err());
+        let first = lock(&tag, LONG).await.unwrap();
+        let _other = lock(&format!("{tag}-other"), LONG).await.unwrap();
+        let text = lock(&tag, Duration::ZERO).await.unwrap_err().to_string();
+        assert!(text.contains(&format!("the build of image `{tag}` is not done")), "{text}");
         drop(first);
-        assert!(second.recv_timeout(Duration::from_secs(10)).unwrap());
-        waiting.join().unwrap().unwrap();
-        for path in [path, other.0] {
-            fs::remove_file(path).unwrap();
-        }
+        lock(&tag, LONG).await.unwrap();
     }
 }

@@ -1,4 +1,6 @@
-//! Loopback addresses: each container has one of its own, and its standard ports on it.
+//! Loopback addresses: each container has one of its own, with its standard ports if they are free.
+//!
+//! A server that listens on a port of all addresses (0.0.0.0) has that port on each loopback address too: containers get another port instead.
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +29,12 @@ const SPARES: u32 = 4;
 
 /// How many addresses are tried before giving up.
 const ATTEMPTS: u32 = 256;
+
+/// The last two bytes of an address that no container has: a port that is taken there is taken everywhere.
+const PROBE: [u8; 2] = [255, 254];
+
+/// Other ports for those that are taken everywhere: from [`FIRST_SPARE`] on, below what systems hand out by themselves.
+const OTHERS: u16 = 16_384;
 
 /// Gives out addresses. Nobody else has one as long as it is held: a name of the kernel's is held with it, which goes with its process.
 ///
@@ -61,7 +69,7 @@ impl Addresses {
 
     /// As on a system that has 127.0.0.1 alone.
     #[cfg(test)]
-    fn single() -> Self {
+    pub(crate) fn single() -> Self {
         Self { single: true, ..Self::new() }
     }
 
@@ -93,20 +101,55 @@ impl Addresses {
                 continue;
             }
             let spare: Vec<u16> = (first..).take(spare).map_while(|port| u16::try_from(port).ok()).collect();
-            let own =
-                ports.iter().find_map(|port| bind(IpAddr::V4(ip), *port).err().map(|error| (*port, error)));
             let anywhere =
                 spare.iter().find_map(|port| everywhere(ip, *port).err().map(|error| (*port, error)));
-            match own.or(anywhere) {
-                None => {
-                    let ports = ports.iter().map(|port| (*port, *port)).collect();
-                    return Ok(Address { ip, ports, spare, _locks: [Some(ip_lock), spare_lock] });
-                }
-                Some((port, error)) => busy = Some((ip, port, error)),
+            let own = anywhere.map_or_else(|| self.choose(ip, ports, &spare), Err);
+            match own {
+                Ok(ports) => return Ok(Address { ip, ports, spare, _locks: [Some(ip_lock), spare_lock] }),
+                Err((port, error)) => busy = Some((ip, port, error)),
             }
         }
         Err(none_free(busy))
     }
+}
+
+impl Addresses {
+    /// Where the ports of a container are on its address: the same ones, and others for those that are taken on all addresses or that this user
+    /// may not listen on.
+    fn choose(
+        &self,
+        ip: Ipv4Addr,
+        ports: &[u16],
+        spare: &[u16],
+    ) -> Result<BTreeMap<u16, u16>, (u16, io::Error)> {
+        let mut chosen = BTreeMap::new();
+        for port in ports {
+            let Err(error) = bind(IpAddr::V4(ip), *port) else {
+                chosen.insert(*port, *port);
+                continue;
+            };
+            let [high, low] = PROBE;
+            if bind(IpAddr::V4(Ipv4Addr::new(NET, self.user, high, low)), *port).is_ok() {
+                // Taken on this address alone.
+                return Err((*port, error));
+            }
+            let other = other_ports(*port).find(|other| {
+                let is_used =
+                    ports.contains(other) || spare.contains(other) || chosen.values().any(|it| it == other);
+                !is_used && bind(IpAddr::V4(ip), *other).is_ok()
+            });
+            chosen.insert(*port, other.ok_or((*port, error))?);
+        }
+        Ok(chosen)
+    }
+}
+
+/// What may stand in for a port, in the order of preference.
+fn other_ports(port: u16) -> impl Iterator<Item = u16> {
+    (0..ATTEMPTS).filter_map(move |step| {
+        let offset = (u32::from(port) + step * 97) % u32::from(OTHERS);
+        u16::try_from(FIRST_SPARE + offset).ok()
+    })
 }
 
 /// Why none of many addresses would do.
@@ -121,8 +164,8 @@ fn none_free(busy: Option<(Ipv4Addr, u16, io::Error)>) -> Error {
         operation: "listen on",
         subject: format!("{ip}:{port}"),
         source: format!(
-            "{error}, as on {ATTEMPTS} other loopback addresses: a program of this machine listens on port {port} of all addresses \
-             (0.0.0.0); stop it, or let it listen on 127.0.0.1"
+            "{error}, as on {ATTEMPTS} other loopback addresses, and no other port is free instead; stop the programs of this machine that \
+             listen on all addresses (0.0.0.0), or let them listen on 127.0.0.1"
         )
         .into(),
     }
@@ -145,7 +188,8 @@ impl Address {
         self.ip
     }
 
-    /// Where a port of the container is on it: the same one, unless the system has one address for all containers.
+    /// Where a port of the container is on it: the same one, unless that is taken on all addresses, or the system has one address for all
+    /// containers.
     pub(crate) fn port(&self, port: u16) -> u16 {
         self.ports.get(&port).copied().unwrap_or(port)
     }
@@ -237,12 +281,25 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_taken_everywhere_is_named() {
-        let busy = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-        let port = busy.local_addr().unwrap().port();
-        let error = Addresses::new().take(&[port], 0).unwrap_err();
-        let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
-        assert!(text.contains(&format!("listens on port {port} of all addresses")), "{text}");
+    fn a_port_that_is_taken_everywhere_has_another_one_instead() {
+        let busy = [TcpListener::bind("0.0.0.0:0").unwrap(), TcpListener::bind("[::]:0").unwrap()];
+        let [v4, v6] = busy.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let address = Addresses::new().take(&[v4, 18_887, v6], 2).unwrap();
+        assert_eq!(address.port(18_887), 18_887);
+        for port in [v4, v6] {
+            let other = address.port(port);
+            assert!(other != port && !address.spare().contains(&other) && other != 18_887);
+            TcpListener::bind((address.ip(), other)).unwrap();
+        }
+        assert_ne!(address.port(v4), address.port(v6));
+        assert_eq!(address.moved().count(), 2);
+    }
+
+    #[test]
+    fn other_ports_are_below_those_of_the_system() {
+        for port in [0, 80, 6379, u16::MAX] {
+            assert!(other_ports(port).all(|other| (16_384..32_768).contains(&other)), "{port}");
+        }
     }
 
     #[test]

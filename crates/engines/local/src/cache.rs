@@ -1,13 +1,13 @@
 //! The private cache: folders that are filled once, by one process at a time, and never used half.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use rustix::io::FdFlags;
-use testcelery_api::BoxError;
+use testcelery_api::{BoxError, LOCK_TIMEOUT, LockFile, PrivateFolder};
 
 use crate::run::remove_folder;
 
@@ -27,14 +27,22 @@ pub(crate) fn folder() -> PathBuf {
     match etcetera::choose_base_strategy() {
         Ok(strategy) => strategy.cache_dir().join("testcelery"),
         // Nobody's home is known.
-        Err(_) => std::env::temp_dir().join("testcelery-cache"),
+        Err(_) => testcelery_api::temp_folder()
+            .join(format!("testcelery-{}-cache", rustix::process::getuid().as_raw())),
     }
 }
 
 /// A folder of the cache that is complete.
-pub(crate) fn complete(cache: &Path, kind: &str, key: &str) -> Option<PathBuf> {
+///
+/// # Errors
+/// When another user can change it: its programs are executed as this user.
+pub(crate) fn complete(cache: &Path, kind: &str, key: &str) -> Result<Option<PathBuf>, BoxError> {
     let folder = cache.join(kind).join(key);
-    folder.join(COMPLETE).exists().then_some(folder)
+    match PrivateFolder::open(&folder) {
+        Ok(_) => Ok(folder.join(COMPLETE).exists().then_some(folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(explain(cache, error.into())),
+    }
 }
 
 /// The folder, filled where it was not. Of several processes one fills it and the others wait.
@@ -47,20 +55,17 @@ pub(crate) fn filled(
     key: &str,
     fill: impl FnOnce(&Path) -> Result<(), BoxError>,
 ) -> Result<PathBuf, BoxError> {
-    if let Some(folder) = complete(cache, kind, key) {
+    if let Some(folder) = complete(cache, kind, key)? {
         return Ok(folder);
     }
     let folder = cache.join(kind).join(key);
     let told = |error: io::Error| explain(cache, error.into());
-    fs::create_dir_all(cache.join(kind)).map_err(told)?;
-    let lock = File::create(cache.join(kind).join(format!("{key}.lock"))).map_err(told)?;
-    lock.lock().map_err(told)?;
+    let parent = PrivateFolder::create(cache.join(kind)).map_err(told)?;
+    let purpose = format!("the filling of {}", folder.display());
+    let lock = LockFile::take(&parent, &format!("{key}.lock"), &purpose, LOCK_TIMEOUT).map_err(told)?;
     // The tools that fill it get the lock too: they may outlive a process that is killed, and write on.
-    rustix::io::fcntl_setfd(&lock, FdFlags::empty()).map_err(|error| told(error.into()))?;
-    let filled = fill_locked(cache, kind, key, &folder, fill);
-    // For everyone who has it.
-    lock.unlock().map_err(told)?;
-    filled.map(|()| folder)
+    rustix::io::fcntl_setfd(lock.file(), FdFlags::empty()).map_err(|error| told(error.into()))?;
+    fill_locked(cache, kind, key, &folder, fill).map(|()| folder)
 }
 
 fn fill_locked(
@@ -71,11 +76,11 @@ fn fill_locked(
     fill: impl FnOnce(&Path) -> Result<(), BoxError>,
 ) -> Result<(), BoxError> {
     let told = |error: io::Error| explain(cache, error.into());
-    if complete(cache, kind, key).is_some() {
+    if complete(cache, kind, key)?.is_some() {
         return Ok(());
     }
     remove_folder(folder).map_err(told)?;
-    fs::create_dir(folder).map_err(told)?;
+    fs::DirBuilder::new().mode(0o700).create(folder).map_err(told)?;
     let filled = fill(folder).and_then(|()| Ok(fs::write(folder.join(COMPLETE), "")?));
     if let Err(error) = filled {
         // What cannot be removed now is removed by who fills it next.
@@ -95,9 +100,13 @@ pub(crate) fn tells_of_a_full_disk(error: &(dyn std::error::Error + Send + Sync)
 }
 
 fn explain(cache: &Path, error: BoxError) -> BoxError {
-    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{
+        InvalidInput, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
     let advice = match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(PermissionDenied | ReadOnlyFilesystem | NotADirectory) => "name a folder that you can write to",
+        Some(PermissionDenied | ReadOnlyFilesystem | NotADirectory | InvalidInput) => {
+            "name a folder that you, and no other user, can write to,"
+        }
         Some(StorageFull | QuotaExceeded) => "make room, or name a folder elsewhere",
         None if tells_of_a_full_disk(&*error) => "make room, or name a folder elsewhere",
         _ => return error,
@@ -136,10 +145,31 @@ mod tests {
         let half = cache.path().join("kind/key");
         fs::create_dir_all(&half).unwrap();
         fs::write(half.join("rest"), "of a killed run").unwrap();
-        assert_eq!(complete(cache.path(), "kind", "key"), None);
+        assert_eq!(complete(cache.path(), "kind", "key").unwrap(), None);
         let folder =
             filled(cache.path(), "kind", "key", |folder| Ok(fs::write(folder.join("file"), "")?)).unwrap();
         assert!(!folder.join("rest").exists() && folder.join("file").exists());
+    }
+
+    #[test]
+    fn what_others_may_have_planted_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let cache = tempfile::tempdir().unwrap();
+        let folder = filled(cache.path(), "kind", "key", |_| Ok(())).unwrap();
+        assert_eq!(complete(cache.path(), "kind", "key").unwrap().as_deref(), Some(&*folder));
+        for open in [folder.parent().unwrap(), &folder] {
+            let mode = |mode| fs::set_permissions(open, fs::Permissions::from_mode(mode)).unwrap();
+            mode(0o777);
+            for error in [
+                complete(cache.path(), "kind", "key").map(drop),
+                filled(cache.path(), "kind", "key", |_| Ok(())).map(drop),
+            ] {
+                let text = error.unwrap_err().to_string();
+                assert!(text.contains("every user can change") && text.contains(CACHE_VARIABLE), "{text}");
+            }
+            mode(0o700);
+        }
     }
 
     #[test]
@@ -147,7 +177,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let error = filled(cache.path(), "kind", "key", |_| Err("no network".into())).unwrap_err();
         assert_eq!(error.to_string(), "no network");
-        assert!(!cache.path().join("kind/key").exists());
+        assert!(!cache.path().join("kind").exists());
     }
 
     #[test]
@@ -155,6 +185,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = filled(file.path(), "kind", "key", |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("cannot be used") && error.contains(CACHE_VARIABLE), "{error}");
+        let error = filled(Path::new("here"), "kind", "key", |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("whole path") && error.contains(CACHE_VARIABLE), "{error}");
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let cache = tempfile::tempdir().unwrap();
         let error = filled(cache.path(), "kind", "key", |_| Err(full().into())).unwrap_err().to_string();

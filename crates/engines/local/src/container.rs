@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rustix::process::Signal as Number;
 use testcelery_api::{
     Capability, Container, ContainerSpec, ContainerState, Endpoint, Error, Exec, ExecOutput, ExitStatus,
-    FileTree, Logs, Result, Signal,
+    FileTree, Logs, Result, Signal, blocking,
 };
 
 use crate::{
@@ -74,8 +74,7 @@ impl LocalContainer {
         work: impl FnOnce(&Parts) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
         let parts = Arc::clone(&self.parts);
-        let done = tokio::task::spawn_blocking(move || work(&parts)).await;
-        done.map_err(io::Error::other).flatten().map_err(self.parts.error(operation))
+        blocking(move || work(&parts)).await.flatten().map_err(self.parts.error(operation))
     }
 
     async fn ended(&self) {

@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use testcelery_api::{
     CONTAINER_VARIABLE, Capability, Container, ContainerSpec, Engine, FileTree, Filter, Image, Leftover,
-    Logs, Network, Result, Software,
+    Logs, Network, Result, Software, blocking,
 };
+use tokio::sync::RwLock;
 
 use crate::{
     address::Addresses,
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     networks: Mutex<HashMap<String, Weak<LocalNetwork>>>,
     run: OnceLock<Run>,
     beginning: Mutex<()>,
+    /// Read by each creation that is under way, also after its caller has left: who lists containers waits for it.
+    creations: Arc<RwLock<()>>,
 }
 
 impl Local {
@@ -71,6 +74,7 @@ impl Local {
             networks: Mutex::default(),
             run: OnceLock::new(),
             beginning: Mutex::default(),
+            creations: Arc::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -154,17 +158,24 @@ impl Engine for Local {
         let installed = self.inner.programs.provide(&software.source).await?;
         let engine = Arc::clone(&self.inner);
         let name = spec.name.clone();
+        let under_way = Arc::clone(&self.inner.creations).read_owned().await;
         // To its end, whether or not the caller still waits for it: the container is then dropped, and goes.
-        let made = tokio::task::spawn_blocking(move || create(engine, spec, &software, &installed)).await;
-        let made = made.map_err(io::Error::other).map_err(failed("create", name))??;
+        let made = blocking(move || {
+            let made = create(engine, spec, &software, &installed);
+            (made, under_way)
+        });
+        let (made, _) = made.await.map_err(failed("create", name))?;
+        let made = made?;
         Ok(Arc::new(made))
     }
 
     async fn leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        drop(self.inner.creations.write().await);
         leftovers::list(filter).map_err(failed("list", "containers"))
     }
 
     async fn remove_leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
+        drop(self.inner.creations.write().await);
         leftovers::remove(filter).map_err(failed("remove", "what is left of containers"))
     }
 }

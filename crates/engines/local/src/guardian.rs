@@ -28,7 +28,7 @@ impl Guardian {
         // Ctrl-C goes to the whole process group of a terminal.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { shell: command.spawn()?, is_done: true })
+        Ok(Self { shell: command.spawn().map_err(testcelery_api::explain_limit)?, is_done: true })
     }
 
     /// Leaves to it what could not be taken away.

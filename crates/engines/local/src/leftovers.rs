@@ -9,13 +9,13 @@ use rustix::{
     io::Errno,
     process::{Pid, Signal, test_kill_process},
 };
-use testcelery_api::{Filter, Leftover, Owner};
+use testcelery_api::{Filter, Leftover, Owner, PrivateFolder};
 
 use crate::{
     identity::Process,
     leader::Leader,
     members::{self, NOTE},
-    run::{WHOSE, base, is_ours, remove_folder},
+    run::{WHOSE, base, remove_folder},
 };
 
 const CONTAINER: &str = "container";
@@ -78,8 +78,8 @@ pub(crate) fn remove_runs(filter: &Filter) -> io::Result<Vec<Leftover>> {
 
 fn find(filter: &Filter) -> io::Result<Vec<Found>> {
     let mut all = Vec::new();
-    if !is_ours(&base()) {
-        // Nothing, or somebody else's: what is noted there may be anything.
+    if PrivateFolder::open(base()).is_err() {
+        // Nothing, or a folder that others can change: what is noted there may be anything.
         return Ok(all);
     }
     for run in folders(&base())? {

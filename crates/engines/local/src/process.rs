@@ -8,13 +8,14 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
-use testcelery_api::{ContainerState, ExitStatus, Logs, Stream};
+use testcelery_api::{ContainerState, ExitStatus, Logs, Stream, explain_limit, spawn_thread};
 
 use crate::{leader::Leader, members, programs::is_program};
 
@@ -48,7 +49,7 @@ impl Launch {
                 error.kind(),
                 format!("the working folder {} is not there", self.folder.display()),
             ),
-            kind => io::Error::new(kind, format!("`{program}`: {error}")),
+            kind => io::Error::new(kind, format!("`{program}`: {}", explain_limit(error))),
         })
     }
 
@@ -135,6 +136,8 @@ impl Main {
 
     /// Starts it, and follows it on threads that end with it. Starting what runs is no error.
     pub(crate) fn start(self: &Arc<Self>, launch: &Launch) -> io::Result<()> {
+        // Before the process: one that nobody follows would never be seen to end.
+        let followers = self.followers()?;
         let mut phase = self.phase();
         if self.is_leaving.load(Ordering::SeqCst) {
             return Err(io::Error::other("it is being removed"));
@@ -151,7 +154,7 @@ impl Main {
             Phase::Created | Phase::Exited(_) => {}
         }
         self.logs.begin_run();
-        let mut child = match launch.spawn() {
+        let child = match launch.spawn() {
             Ok(child) => child,
             Err(error) => {
                 // As Docker has it: 127 for a program that is not there.
@@ -164,25 +167,28 @@ impl Main {
         if let Err(error) = main.note(&self.note) {
             tracing::warn!(container = self.id, %error, "its process is not noted");
         }
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         *phase = Phase::Running { main, is_paused: false };
         drop(phase);
-        let pumps = [
-            stdout.map(|pipe| pump(pipe, self.logs.clone(), Stream::Stdout)),
-            stderr.map(|pipe| pump(pipe, self.logs.clone(), Stream::Stderr)),
-        ];
+        followers.follow(child, main);
+        Ok(())
+    }
+
+    /// The threads that follow a run of the main process. They end at once if none begins.
+    fn followers(self: &Arc<Self>) -> io::Result<Followers> {
+        let (stdout, out) = pump(self.logs.clone(), Stream::Stdout)?;
+        let (stderr, err) = pump(self.logs.clone(), Stream::Stderr)?;
+        let (process, born) = mpsc::channel();
         let this = Arc::clone(self);
-        thread::spawn(move || {
+        spawn_thread("testcelery-main", move || {
+            let Ok((child, main)) = born.recv() else { return };
             let status = this.reap(child, main);
-            for pump in pumps.into_iter().flatten() {
+            for pump in [out, err] {
                 let _ = pump.join();
             }
-            let mut phase = this.phase();
-            *phase = Phase::Exited(status);
-            drop(phase);
+            *this.phase() = Phase::Exited(status);
             this.logs.end_run(status);
-        });
-        Ok(())
+        })?;
+        Ok(Followers { stdout, stderr, process })
     }
 
     /// Waits for its end, and takes the rest of the container with it, as the kernel does where it is process 1.
@@ -312,8 +318,29 @@ pub(crate) fn code(status: ProcessStatus) -> i64 {
     status.code().or_else(signal).map_or(-1, i64::from)
 }
 
-fn pump(mut pipe: impl Read + Send + 'static, logs: Logs, stream: Stream) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
+type Pipe = Box<dyn Read + Send>;
+
+/// What the threads that follow a main process wait for.
+struct Followers {
+    stdout: mpsc::Sender<Pipe>,
+    stderr: mpsc::Sender<Pipe>,
+    process: mpsc::Sender<(Child, Leader)>,
+}
+
+impl Followers {
+    fn follow(self, mut child: Child, main: Leader) {
+        // Each has its receiver in a thread that waits for this.
+        let _ = child.stdout.take().map(|pipe| self.stdout.send(Box::new(pipe)));
+        let _ = child.stderr.take().map(|pipe| self.stderr.send(Box::new(pipe)));
+        let _ = self.process.send((child, main));
+    }
+}
+
+/// A thread that reads a pipe to its end, once it gets it.
+fn pump(logs: Logs, stream: Stream) -> io::Result<(mpsc::Sender<Pipe>, thread::JoinHandle<()>)> {
+    let (sender, opened) = mpsc::channel::<Pipe>();
+    let thread = spawn_thread("testcelery-log", move || {
+        let Ok(mut pipe) = opened.recv() else { return };
         let mut buffer = vec![0; 16 * 1024];
         loop {
             match pipe.read(&mut buffer) {
@@ -326,5 +353,6 @@ fn pump(mut pipe: impl Read + Send + 'static, logs: Logs, stream: Stream) -> thr
                 }
             }
         }
-    })
+    })?;
+    Ok((sender, thread))
 }

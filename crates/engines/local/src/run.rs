@@ -2,11 +2,11 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use testcelery_api::{Owner, Result, session_id};
+use testcelery_api::{Owner, PrivateFolder, Result, session_id};
 
 use crate::{error::failed, guardian::Guardian, leftovers};
 
@@ -26,7 +26,9 @@ impl Run {
         let base = base();
         let id = format!("{}-{}", std::process::id(), random());
         let folder = base.join(&id);
-        // First: it also removes a folder that is half made when we are killed.
+        let failed_base = failed("create folder", base.display().to_string());
+        PrivateFolder::create_in_shared(&base).map_err(failed_base)?;
+        // Before its folder: it also removes one that is half made when we are killed.
         let guardian =
             Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
         let run = Self { id, folder, guardian };
@@ -58,7 +60,7 @@ pub(crate) fn random() -> String {
 
 /// Where the folders of all runs of this user are.
 pub(crate) fn base() -> PathBuf {
-    std::env::temp_dir().join(format!("testcelery-{}", rustix::process::getuid().as_raw()))
+    testcelery_api::temp_folder().join(format!("testcelery-{}", rustix::process::getuid().as_raw()))
 }
 
 /// Removes a folder; one that is gone is no error. A program may have left folders in it that not even their owner may write to.
@@ -87,22 +89,10 @@ fn open_up(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the base is a folder of this user's, and not something that somebody else has put in its place.
-pub(crate) fn is_ours(base: &Path) -> bool {
-    let own = rustix::process::getuid().as_raw();
-    fs::symlink_metadata(base).is_ok_and(|it| it.is_dir() && it.uid() == own)
-}
-
 fn make(base: &Path, folder: &Path) -> io::Result<()> {
     // The base goes with the last run: another process may remove it between these two.
     for _ in 0..100 {
-        match fs::DirBuilder::new().mode(0o700).create(base) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        if base.symlink_metadata().is_ok() && !is_ours(base) {
-            return Err(io::Error::other(format!("{} belongs to another user; remove it", base.display())));
-        }
+        PrivateFolder::create_in_shared(base)?;
         match fs::DirBuilder::new().mode(0o700).create(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

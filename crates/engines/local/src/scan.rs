@@ -39,6 +39,22 @@ pub(crate) fn url(text: &str) -> Option<(&str, Url<'_>, &str)> {
     None
 }
 
+impl Url<'_> {
+    /// The port that its scheme stands for, of the schemes that Celery and Kombu have URLs of.
+    pub(crate) fn default_port(&self) -> Option<u16> {
+        let (scheme, _) = self.before.split_once("://")?;
+        match scheme.rsplit('+').next()? {
+            "redis" | "rediss" | "valkey" => Some(6379),
+            "amqp" | "pyamqp" | "librabbitmq" => Some(5672),
+            "amqps" => Some(5671),
+            "memcache" | "memcached" => Some(11211),
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        }
+    }
+}
+
 /// One more host of a URL that ended at a semicolon, as in `cache+memcached://a:11211;b:11211/`, and what stands behind it.
 pub(crate) fn next_host<'a>(url: &Url<'_>, behind: &'a str) -> Option<(Url<'a>, &'a str)> {
     let is_list = url.rest.is_empty() && behind.starts_with(';');
@@ -70,6 +86,15 @@ fn ends_url(c: char) -> bool {
 
 /// A text with something else for each absolute path, where there is something else for it.
 pub(crate) fn replace_paths(text: &str, with: impl Fn(&str) -> Option<String>) -> String {
+    replace_paths_and_rest(text, with, str::to_owned)
+}
+
+/// As [`replace_paths`], with something else for all text that is no such path. What replaces a path is not looked at again.
+pub(crate) fn replace_paths_and_rest(
+    text: &str,
+    with: impl Fn(&str) -> Option<String>,
+    rest: impl Fn(&str) -> String,
+) -> String {
     let stands_before = |c: char| c.is_whitespace() || "\"'`=:,;([{<>|&".contains(c);
     let found = text.match_indices('/').filter_map(|(start, _)| {
         let before = &text[..start];
@@ -79,7 +104,16 @@ pub(crate) fn replace_paths(text: &str, with: impl Fn(&str) -> Option<String>) -
         let more = taken(&text[start + 1..], is_path);
         (is_absolute && !more.is_empty() && !more.starts_with('/')).then(|| start..start + 1 + more.len())
     });
-    replace(text, found, |path| with(path).unwrap_or_else(|| path.to_owned()))
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for Range { start, end } in found {
+        let Some(other) = (start >= done).then(|| with(&text[start..end])).flatten() else { continue };
+        out.push_str(&rest(&text[done..start]));
+        out.push_str(&other);
+        done = end;
+    }
+    out.push_str(&rest(&text[done..]));
+    out
 }
 
 fn is_path(c: char) -> bool {

@@ -76,24 +76,29 @@ impl Translation {
             name => self.hosts.find(name),
         };
         let Some(target) = target else { return format!("{before}{host}{}{rest}", with_colon(*port)) };
-        let moved = port.and_then(|port| port.parse().ok()).map(|port| target.port(port).to_string());
+        let given = port.and_then(|port| port.parse().ok());
+        let moved = given.or_else(|| url.default_port()).map(|port| (port, target.port(port)));
+        // A port that goes without saying is said where it is another one.
+        let moved = moved.filter(|(from, to)| given.is_some() || from != to).map(|(_, to)| to.to_string());
         format!("{before}{}{}{rest}", target.ip(), with_colon(moved.as_deref().or(*port)))
     }
 
     /// Text without a URL in it.
     fn plain(&self, text: &str) -> String {
-        let text = scan::replace_paths(text, |path| {
+        let own_path = |path: &str| {
             let own = self.lookup(path)?.to_string_lossy().into_owned();
             // A pattern or a variable may follow.
             Some(if path.ends_with('/') { own + "/" } else { own })
-        });
+        };
         let ip = self.address.ip().to_string();
-        let text = scan::replace_any_address(&text, &ip, &format!("{{{}}}", ip.replace('.', ",")));
+        let in_erlang = format!("{{{}}}", ip.replace('.', ","));
         let moved: Vec<(u16, u16)> = self.address.moved().collect();
-        if moved.is_empty() {
-            return text;
-        }
-        scan::replace_ports(&text, |port| moved.iter().find(|(from, _)| *from == port).map(|(_, to)| *to))
+        // Numbers in what stands for paths and addresses are no ports of the container.
+        scan::replace_paths_and_rest(text, own_path, |rest| {
+            let other = |port| moved.iter().find(|(from, _)| *from == port).map(|(_, to)| *to);
+            let rest = if moved.is_empty() { rest.to_owned() } else { scan::replace_ports(rest, other) };
+            scan::replace_any_address(&rest, &ip, &in_erlang)
+        })
     }
 
     /// The file that a path means, where it is the container's own.
@@ -127,6 +132,10 @@ mod tests {
     }
 
     fn yard() -> Yard {
+        yard_with(Addresses::new(), &[6379])
+    }
+
+    fn yard_with(addresses: Addresses, ports: &[u16]) -> Yard {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         for file in ["app/app.py", "etc/testcelery/redis.conf", "tmp/x"] {
@@ -134,8 +143,11 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let hosts = Arc::new(Hosts::new(Arc::new(Addresses::new())));
-        let spec = |name: &str| ContainerSpec::new(name, Image::reference("x")).port(6379);
+        let hosts = Arc::new(Hosts::new(Arc::new(addresses)));
+        let spec = |name: &str| {
+            let spec = ContainerSpec::new(name, Image::reference("x"));
+            ports.iter().fold(spec, |spec, port| spec.port(*port))
+        };
         let broker = hosts.address_of(&spec("broker").alias("mq")).unwrap().ip().to_string();
         let address = hosts.address_of(&spec("worker")).unwrap();
         Yard {
@@ -197,6 +209,27 @@ mod tests {
         );
         assert_eq!(translation.text("{if,{0,0,0,0}}"), format!("{{if,{{{}}}}}", ip.replace('.', ",")));
         assert_eq!(translation.text("[0,0,0,0] 10.0.0.0/8"), "[0,0,0,0] 10.0.0.0/8");
+    }
+
+    #[test]
+    fn ports_that_moved_are_followed() {
+        let Yard { translation, broker, .. } = &yard_with(Addresses::single(), &[6379, 127]);
+        let hosts = &translation.hosts;
+        let (own, there) = (translation.address.port(6379), hosts.find("broker").unwrap().port(6379));
+        let root = translation.root.display();
+        for (given, seen) in [
+            ("bind 0.0.0.0\nport 6379\n", format!("bind 127.0.0.1\nport {own}\n")),
+            ("{listen, {0,0,0,0}, 6379}", format!("{{listen, {{127,0,0,1}}, {own}}}")),
+            ("</dev/tcp/0.0.0.0/6379", format!("</dev/tcp/127.0.0.1/{own}")),
+            ("cat /app/6379 6380", format!("cat {root}/app/6379 6380")),
+            ("redis://:6379@broker:6379/0", format!("redis://:6379@{broker}:{there}/0")),
+            ("redis://broker/6379", format!("redis://{broker}:{there}/6379")),
+            ("db+redis://mq;broker:6380", format!("db+redis://{broker}:{there};{broker}:6380")),
+            ("amqp://broker//", format!("amqp://{broker}//")),
+            ("x://broker", format!("x://{broker}")),
+        ] {
+            assert_eq!(translation.text(given), seen);
+        }
     }
 
     #[test]

@@ -1,11 +1,22 @@
 //! Images: substitutes, builds, imports.
 
-use std::{sync::Mutex, time::Instant};
+use std::{path::PathBuf, sync::Mutex, time::Instant};
 
 use testcelery_api::{Build, Engine, Error, FileTree, Image, PullPolicy};
 use testcelery_docker::Progress;
 
 use crate::{docker, redis_present, unique};
+
+/// The locks of builds that there are.
+fn locks() -> Vec<PathBuf> {
+    let temp = std::fs::read_dir(testcelery_api::temp_folder()).unwrap().flatten().map(|entry| entry.path());
+    let folders = temp.filter(|path| path.to_string_lossy().contains("testcelery-"));
+    let all = folders.flat_map(|path| match path.is_dir() {
+        true => std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()).collect(),
+        false => vec![path],
+    });
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "lock")).collect()
+}
 
 fn context(dockerfile: &str) -> FileTree {
     let mut context = FileTree::new();
@@ -125,6 +136,28 @@ async fn a_build_that_fails_says_where() {
     assert!(reason.contains("non-zero code: 4"), "{reason}");
     assert!(last_lines.contains(&"two".to_owned()), "{last_lines:?}");
     assert_eq!(*steps.lock().unwrap(), [(1, 2), (2, 2)]);
+}
+
+/// A test waits for the build of another process, and builds by itself when that has failed.
+#[tokio::test]
+#[ignore = "needs Docker and the images: cargo xtask e2e runs it"]
+async fn a_build_that_fails_leaves_no_lock() {
+    let docker = docker().await;
+    let tag = format!("testcelery-test/{}:1", unique("broken"));
+    let redis = redis_present(&docker).await;
+    let image = Image::build(Build::new(&tag, context(&format!("FROM {redis}\nRUN exit 4\n"))));
+    // Those of other tests come and go.
+    let mine = |before: &[PathBuf]| locks().into_iter().filter(|lock| !before.contains(lock)).count();
+    let before = locks();
+    let both = [docker.ensure_image(&image), docker.ensure_image(&image)];
+    for result in futures_util::future::join_all(both).await {
+        assert!(matches!(result, Err(Error::ImageBuild { .. })), "{result:?}");
+    }
+    let begin = Instant::now();
+    while mine(&before) > 0 {
+        assert!(begin.elapsed().as_secs() < 120, "{:?} stay", locks());
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use testcelery_api::{BoxError, Program};
+use testcelery_api::{BoxError, LOCK_TIMEOUT, LockFile, PrivateFolder, Program};
 
 use super::{Installed, Nowhere, Sources, find, tool};
 use crate::{cache, scan};
@@ -45,9 +45,13 @@ impl Package {
 }
 
 /// The program, where its packages are unpacked already.
-pub(crate) fn cached(sources: &Sources, program: &Program) -> Option<Installed> {
-    let package = program.debian.as_deref()?;
-    installed(&cache::complete(&sources.cache, KIND, &key(package))?, program)
+///
+/// # Errors
+/// When another user can change them.
+pub(crate) fn cached(sources: &Sources, program: &Program) -> Result<Option<Installed>, BoxError> {
+    let Some(package) = program.debian.as_deref() else { return Ok(None) };
+    let folder = cache::complete(&sources.cache, KIND, &key(package))?;
+    Ok(folder.and_then(|folder| installed(&folder, program)))
 }
 
 /// Whether this system has what fetches and unpacks packages.
@@ -117,10 +121,9 @@ impl Apt<'_> {
             Err(error) if cache::tells_of_a_full_disk(&*error) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "the system's lists of packages do not serve; fetching lists of our own");
-                fs::create_dir_all(&self.private)?;
+                let private = PrivateFolder::create(&self.private)?;
                 // The lists are one for all packages, and apt's own lock is for root.
-                let lock = fs::File::create(self.private.join("lock"))?;
-                lock.lock()?;
+                let _lock = LockFile::take(&private, "lock", "lists of packages", LOCK_TIMEOUT)?;
                 match self.update() {
                     Err(error) if error.is::<io::Error>() => return Err(error),
                     // A list that is missing may be one that nobody needs; otherwise it is the reason.
@@ -205,7 +208,7 @@ impl Apt<'_> {
     fn tool(&self, name: &str) -> Command {
         let path = find::look_up(self.sources, &[], name).unwrap_or_else(|| PathBuf::from(name));
         let mut command = Command::new(path);
-        command.env("PATH", &self.sources.path).env("DEBIAN_FRONTEND", "noninteractive");
+        command.env("PATH", self.sources.safe_path()).env("DEBIAN_FRONTEND", "noninteractive");
         command
     }
 }
@@ -256,6 +259,7 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
             let text = fs::read_to_string(&path).unwrap_or_default();
             let corrected = correct(tree, &text);
             if corrected != text {
+                check_path(tree, &path)?;
                 let mode = path.metadata()?.permissions().mode();
                 fs::write(&path, corrected)?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
@@ -263,6 +267,21 @@ fn relocate(tree: &Path, folder: &Path) -> Result<(), BoxError> {
         }
     }
     Ok(())
+}
+
+/// Checks that a script that is run can carry the path of the tree: it may have it without quotes.
+fn check_path(tree: &Path, script: &Path) -> Result<(), BoxError> {
+    let is_usual = |c: char| c.is_alphanumeric() || "_./@%+-".contains(c);
+    let is_run = || script.parent().is_some_and(|folder| folder.ends_with("bin") || folder.ends_with("sbin"));
+    if tree.to_str().is_some_and(|tree| tree.chars().all(is_usual)) || !is_run() {
+        return Ok(());
+    }
+    let (tree, script) = (tree.display(), script.file_name().unwrap_or_default().display());
+    Err(format!(
+        "the script `{script}` cannot carry the path {tree}: name a folder without blanks, quotes and other special characters with {}",
+        cache::CACHE_VARIABLE
+    )
+    .into())
 }
 
 fn correct(tree: &Path, text: &str) -> String {
@@ -310,6 +329,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_script_that_is_run_has_a_plain_path() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, is_fine) in [("plain-\u{e4}", true), ("a b", false), ("a'b", false)] {
+            let tree = folder.path().join(name);
+            for (path, is_run) in [("opt/nowhere-else/bin/x", true), ("etc/init.d/x", false)] {
+                fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+                fs::write(tree.join(path), "#!/bin/sh\nROOT=/opt/nowhere-else\n").unwrap();
+                match relocate(&tree, &tree) {
+                    Ok(()) => assert!(is_fine || !is_run, "{name} {path}"),
+                    Err(error) => {
+                        let text = error.to_string();
+                        assert!(!is_fine && is_run && text.contains("TESTCELERY_CACHE"), "{text}");
+                    }
+                }
+                fs::remove_file(tree.join(path)).unwrap();
+            }
+        }
+    }
+
     fn tool(folder: &Path, name: &str, body: &str) {
         let path = folder.join(name);
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
@@ -348,9 +387,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sources = fake_apt(folder.path(), "good");
         let program = Program::new("server").debian("server");
-        assert_eq!(cached(&sources, &program), None);
+        assert_eq!(cached(&sources, &program).unwrap(), None);
         let installed = fetch(&sources, &program).unwrap().unwrap();
-        assert_eq!(cached(&sources, &program), Some(installed));
+        assert_eq!(cached(&sources, &program).unwrap(), Some(installed));
     }
 
     #[test]
@@ -379,8 +418,8 @@ mod tests {
         let program = Program::new("server").debian("server");
         let error = fetch(&sources, &program).unwrap_err().to_string();
         assert!(error.contains("server_1_all.deb is not what the distribution signed"), "{error}");
-        assert_eq!(cached(&sources, &program), None);
-        assert!(fs::read_dir(sources.cache.join(KIND)).unwrap().all(|entry| entry.unwrap().path().is_file()));
+        assert_eq!(cached(&sources, &program).unwrap(), None);
+        assert!(!sources.cache.join(KIND).exists());
         fake_apt(folder.path(), "good");
         assert!(fetch(&sources, &program).unwrap().is_some());
     }

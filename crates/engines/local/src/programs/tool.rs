@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use testcelery_api::{BoxError, shorten};
+use testcelery_api::{BoxError, explain_limit, shorten};
 
 /// What runs a tool that takes a while, so that it does not outlive this process.
 const SCRIPT: &str = include_str!("tool.sh");
@@ -21,7 +21,8 @@ const LINES: usize = 20;
 pub(crate) fn ask(command: &mut Command) -> Result<String, BoxError> {
     let name = command.get_program().to_string_lossy().into_owned();
     command.env("LC_ALL", "C").stdin(Stdio::null());
-    let output = command.output().map_err(|error| format!("`{name}` could not be run: {error}"))?;
+    let output =
+        command.output().map_err(|error| format!("`{name}` could not be run: {}", explain_limit(error)))?;
     answer(&name, &output)
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn run(command: &Command) -> Result<String, BoxError> {
     }
     watched.env("LC_ALL", "C").process_group(0);
     watched.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |error| format!("`{name}` could not be run: {error}");
+    let failed = |error| format!("`{name}` could not be run: {}", explain_limit(error));
     let mut child = watched.spawn().map_err(failed)?;
     // It ends when this process does, and not before: `wait_with_output` would close it.
     let alive = child.stdin.take();

