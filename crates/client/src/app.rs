@@ -12,13 +12,15 @@ pub struct App {
     inner: Arc<Inner>,
 }
 
+type OnError = dyn Fn(&Error) + Send + Sync;
+
 /// What the surroundings of an app want of it.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     /// Evidence for a result that does not come.
     pub(crate) on_timeout: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// Sees every error of a result.
-    pub(crate) on_error: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
+    pub(crate) on_error: Option<Arc<OnError>>,
     /// A handler of a signal that fails makes the call fail.
     pub(crate) strict_signals: bool,
 }

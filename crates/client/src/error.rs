@@ -9,6 +9,9 @@ use crate::{AsyncResult, JsonError, PythonJson, State, TaskError};
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What a timeout adds where the worker may have followed the task's own option.
+const MAY_BE_IGNORED: &str = "; where the task itself sets `ignore_result=True`, `.ignore_result(false)` makes the worker store its result";
+
 /// What can go wrong between a call and its result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +22,8 @@ pub enum Error {
 
     /// No result came in time.
     #[error(
-        "no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{hint}{evidence}"
+        "no result of task {task} [{task_id}] within {waited:.1?}; its last known state is {state}{}{evidence}",
+        if *may_be_ignored { MAY_BE_IGNORED } else { "" }
     )]
     Timeout {
         /// The task's name.
@@ -30,8 +34,8 @@ pub enum Error {
         waited: Duration,
         /// The last known state.
         state: State,
-        /// A reason that the call itself may have, with what to do; empty where there is none.
-        hint: &'static str,
+        /// The call leaves `ignore_result` to the task, which may have run and ignored its result.
+        may_be_ignored: bool,
         /// What the surroundings know, as the worker's last log lines; empty where nobody was asked.
         evidence: String,
     },
@@ -218,3 +222,6 @@ fn reason(scheme: &str) -> &'static str {
         _ => "",
     }
 }
+
+// Every call returns one.
+const _: () = assert!(size_of::<Error>() < 128, "an error is no larger than clippy's limit for results");

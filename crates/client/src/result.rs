@@ -10,9 +10,6 @@ use crate::{App, Error, Result, ResultMeta, ResultStore, State, TaskError};
 /// How long a timeout may take to find out what state the task is in.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// What a timeout adds where the worker may have followed the task's own option.
-const MAY_IGNORE: &str = "; where the task itself sets `ignore_result=True`, `.ignore_result(false)` makes the worker store its result";
-
 /// The result of a call that was sent. Clones are handles of the same result; when the last one goes, the app stops listening for it.
 #[derive(Debug, Clone)]
 pub struct AsyncResult {
@@ -133,13 +130,13 @@ impl AsyncResult {
             _ => State::Pending,
         };
         let evidence = self.handle.app.evidence();
-        let may_ignore = state == State::Pending && self.handle.ignored.is_none();
+        let may_be_ignored = state == State::Pending && self.handle.ignored.is_none();
         Error::Timeout {
             task: self.task().to_owned(),
             task_id: self.id().to_owned(),
             waited,
             state,
-            hint: if may_ignore { MAY_IGNORE } else { "" },
+            may_be_ignored,
             evidence: if evidence.is_empty() { evidence } else { format!("\n{evidence}") },
         }
     }

@@ -184,12 +184,12 @@ impl fmt::Debug for PythonJson {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct JsonError {
-    problem: String,
+    problem: Box<str>,
 }
 
 impl JsonError {
     pub(crate) fn new(problem: String) -> Self {
-        Self { problem }
+        Self { problem: problem.into() }
     }
 }
 

@@ -221,7 +221,7 @@ impl Shared {
         };
         let content_type = delivery.properties.content_type().as_ref();
         let content_type = content_type.map_or("(none)", ShortString::as_str);
-        let arrival = decoded.as_ref().map(Clone::clone);
+        let arrival = decoded.clone();
         self.results
             .put(task_id, arrival.map_err(|error| format!("a message of type {content_type}: {error}")));
     }
