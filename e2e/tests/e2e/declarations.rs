@@ -54,7 +54,7 @@ async fn declared_by_the_app(setup: Setup) -> Result<()> {
     worker.start().await?;
     for result in sent {
         assert_eq!(result.get::<String>().await?, "pong");
-        assert_eq!(worker.logs().count(format!("[{}] received", result.id()).as_str()), 1);
+        worker.logs().wait_for(format!("[{}] received", result.id()).as_str()).await?;
     }
     setup.ready().await
 }
@@ -90,7 +90,7 @@ async fn topic_and_fanout_queues(setup: Setup) -> Result<()> {
     for queue in setup.workers()[0].queues() {
         let result = setup.app().task("testcelery.tasks.ping").queue(queue).send().await?;
         assert_eq!(result.get::<String>().await?, "pong", "{queue}");
-        assert_eq!(setup.workers()[0].logs().count(format!("[{}] received", result.id()).as_str()), 1);
+        setup.workers()[0].logs().wait_for(format!("[{}] received", result.id()).as_str()).await?;
     }
     Ok(())
 }
