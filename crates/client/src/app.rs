@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AppBuilder, Call, Control, Error, ResultStore, Signals, Transport, signals::Registry};
+use crate::{AppBuilder, Call, Control, Error, Queues, ResultStore, Signals, Transport, signals::Registry};
 
 /// A Celery app: publishes tasks, reads their results, asks workers. Clones share its connections.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ struct Inner {
     store: Option<Arc<dyn ResultStore>>,
     result_timeout: Duration,
     default_queue: String,
+    queues: Queues,
     hooks: Hooks,
     signals: Arc<Registry>,
 }
@@ -48,7 +49,7 @@ impl App {
         transport: Arc<dyn Transport>,
         store: Option<Arc<dyn ResultStore>>,
         result_timeout: Duration,
-        default_queue: String,
+        (default_queue, queues): (String, Queues),
         hooks: Hooks,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
@@ -61,6 +62,7 @@ impl App {
                 store,
                 result_timeout,
                 default_queue,
+                queues,
                 hooks,
                 signals,
             }),
@@ -102,13 +104,18 @@ impl App {
         self.inner.store.as_ref().map(|store| store.safe_url())
     }
 
-    /// Closes the connections and disconnects the handlers of signals, for all clones. Calls after this fail.
+    /// Closes the connections and disconnects the handlers of signals, for all clones. Calls after this fail. A server that does not answer is
+    /// waited for no longer than the transport documents: 2 s on AMQP.
     pub async fn close(&self) {
         self.inner.signals.clear();
         if let Some(store) = &self.inner.store {
             store.close().await;
         }
         self.inner.transport.close().await;
+    }
+
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.inner.queues
     }
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use testcelery_api::ConnectionUrl;
 
 use crate::{
-    Address, App, DEFAULT_QUEUE, Error, Result, ResultStore, StoreFactory, Transport, TransportFactory,
-    app::Hooks,
+    Address, App, DEFAULT_QUEUE, Error, Queues, Result, ResultStore, StoreFactory, Transport,
+    TransportFactory, app::Hooks,
 };
 
 /// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
@@ -25,6 +25,7 @@ pub struct AppBuilder {
     stores: Vec<Arc<dyn StoreFactory>>,
     result_timeout: Duration,
     default_queue: String,
+    queues: Queues,
     hooks: Hooks,
 }
 
@@ -44,6 +45,7 @@ impl AppBuilder {
             stores: Vec::new(),
             result_timeout: DEFAULT_RESULT_TIMEOUT,
             default_queue: DEFAULT_QUEUE.to_owned(),
+            queues: Queues::default(),
             hooks: Hooks::default(),
         }
     }
@@ -108,6 +110,12 @@ impl AppBuilder {
         self
     }
 
+    /// Sets the declarations of the task queues, which have to be those of the workers. Default: Celery's, with no queue configured.
+    pub fn queues(mut self, queues: Queues) -> Self {
+        self.queues = queues;
+        self
+    }
+
     /// Sets what is asked for evidence when no result comes in time. Its answer is added to the error.
     pub fn on_timeout(mut self, evidence: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.hooks.on_timeout = Some(Arc::new(evidence));
@@ -128,11 +136,12 @@ impl AppBuilder {
         self
     }
 
-    /// Connects to the broker and to the result backend.
+    /// Connects to the broker and to the result backend. Each broker of a list has one attempt, of 5 s at most with this project's vendors.
     ///
     /// # Errors
     /// [`Error::NoBroker`], [`Error::Url`], [`Error::UnknownScheme`] and [`Error::UnsupportedUrl`] before anything is connected to,
-    /// [`Error::NoRpc`] when the broker carries no results, [`Error::Connection`] when a server cannot be reached.
+    /// [`Error::NoRpc`] if the broker carries no results, [`Error::Connection`] if a server cannot be reached, [`Error::Brokers`] if none of
+    /// several brokers can.
     pub async fn connect(self) -> Result<App> {
         let brokers: Vec<_> =
             self.brokers.iter().map(|source| locate(source, BROKER)).collect::<Result<_>>()?;
@@ -158,7 +167,8 @@ impl AppBuilder {
                 return Err(error);
             }
         };
-        let app = App::new(self.name, transport, store, self.result_timeout, self.default_queue, self.hooks);
+        let queues = (self.default_queue, self.queues);
+        let app = App::new(self.name, transport, store, self.result_timeout, queues, self.hooks);
         tracing::debug!(
             app = app.name(),
             broker = app.broker_url(),
@@ -254,16 +264,20 @@ fn unknown(scheme: &str, role: &'static str, known: impl Iterator<Item = &'stati
 
 type Choice = (Arc<dyn Address>, Arc<dyn TransportFactory>);
 
+/// Connects to the first broker that answers. A broker that is dead costs its own time limit, and the next one gets a limit of its own.
 async fn connect_first(choices: Vec<Choice>) -> Result<Arc<dyn Transport>> {
-    let mut last = Error::NoBroker;
+    let mut failures = Vec::new();
     for (address, factory) in choices {
         match factory.connect(address).await {
             Ok(transport) => return Ok(transport),
             Err(error) => {
                 tracing::debug!(%error, "a broker does not answer");
-                last = error;
+                failures.push(error);
             }
         }
     }
-    Err(last)
+    Err(match failures.len() {
+        0 | 1 => failures.pop().unwrap_or(Error::NoBroker),
+        _ => Error::Brokers { failures },
+    })
 }

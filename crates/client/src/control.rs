@@ -75,31 +75,52 @@ impl Request {
         self
     }
 
-    /// Sets how long answers are collected; [`DEFAULT_REPLY_TIMEOUT`] unless said otherwise. Nobody knows how many workers there are, so
-    /// this is how long it takes where neither [`destination`](Self::destination) nor [`expect`](Self::expect) says when to stop.
+    /// Sets the time limit for sending the command, and the time for which answers are collected after that. Default:
+    /// [`DEFAULT_REPLY_TIMEOUT`]. The number of workers is unknown, so answers are collected for the whole time unless
+    /// [`destination`](Self::destination) or [`expect`](Self::expect) ends it earlier.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sends it and collects the answers by the workers' names. A worker that does not answer in time is not in there, which is no error.
+    /// Returns after twice the [`timeout`](Self::timeout) at the latest, and 1 s for the removal of the queue of replies.
     ///
     /// # Errors
-    /// [`Error::Connection`] when the broker cannot be reached.
+    /// [`Error::Connection`] if the command could not be sent in time: the broker cannot be reached, or accepts no messages.
     pub async fn send(self) -> Result<BTreeMap<String, PythonJson>> {
         let ticket = Uuid::new_v4().hyphenated().to_string();
         let message = self.message(&ticket);
         let transport = self.app.transport();
-        // The queue is there before anybody can answer. Its key is the ticket, so that no other request reads from it.
-        let mut inbox = transport.open_inbox(REPLY_EXCHANGE, &ticket).await?;
-        let outcome = match transport.broadcast(EXCHANGE, &message).await {
-            Ok(()) => self.collect(inbox.as_mut(), &ticket).await,
-            Err(error) => Err(error),
+        let sending = async {
+            // The queue is there before anybody can answer. Its key is the ticket, so that no other request reads from it.
+            let inbox = transport.open_inbox(REPLY_EXCHANGE, &ticket).await?;
+            match transport.broadcast(EXCHANGE, &message).await {
+                Ok(()) => Ok(inbox),
+                Err(error) => {
+                    inbox.close().await;
+                    Err(error)
+                }
+            }
         };
+        let mut inbox = match timeout(self.timeout, sending).await {
+            Ok(sent) => sent?,
+            Err(_) => return Err(self.not_sent()),
+        };
+        let outcome = self.collect(inbox.as_mut(), &ticket).await;
         inbox.close().await;
         let replies = outcome?;
         tracing::debug!(method = self.method, replies = replies.len(), "command answered");
         Ok(replies)
+    }
+
+    fn not_sent(&self) -> Error {
+        let transport = self.app.transport();
+        let mut problem = format!("it was not sent within {:?}", self.timeout);
+        if let Some(impediment) = transport.impediment() {
+            problem.push_str(&format!(": {impediment}"));
+        }
+        Error::connection(format!("send the command {}", self.method), transport.safe_url(), problem)
     }
 
     async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, PythonJson>> {

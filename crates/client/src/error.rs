@@ -1,6 +1,6 @@
 //! What can go wrong between a call and its result.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use testcelery_api::{BoxError, shorten};
 
@@ -117,6 +117,13 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// None of several brokers could be reached.
+    #[error("none of {} brokers could be reached{}", failures.len(), listed(failures))]
+    Brokers {
+        /// The failure of each broker, in the order of the list.
+        failures: Vec<Error>,
+    },
+
     /// Nobody speaks the scheme of a URL.
     #[error("nobody speaks {scheme}:// as a {role}; known are {}{}", known.join(", "), reason(scheme))]
     UnknownScheme {
@@ -225,3 +232,17 @@ fn reason(scheme: &str) -> &'static str {
 
 // Every call returns one.
 const _: () = assert!(size_of::<Error>() < 128, "an error is no larger than clippy's limit for results");
+
+/// Lists errors with their sources, one a line.
+fn listed(failures: &[Error]) -> String {
+    let mut text = String::new();
+    for failure in failures {
+        text.push_str(&format!("\n  {failure}"));
+        let mut source = failure.source();
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+    }
+    text
+}

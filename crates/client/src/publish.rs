@@ -17,6 +17,11 @@ const AFTER: &str = "after_task_publish";
 
 /// Publishes a task and begins to listen for its result.
 pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Result<AsyncResult> {
+    let declaration = app.queues().get(&queue).ok_or_else(|| Error::Option {
+        task: task.task.clone(),
+        option: "queue",
+        problem: unknown(app, &queue),
+    })?;
     let route = Route { task: task.task.clone(), id: task.id.clone(), queue };
     let Parts { headers, properties, body } = before(app, &route, task.into_parts())?;
     let ignored = headers.get("ignore_result").and_then(Value::as_bool);
@@ -25,7 +30,7 @@ pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Resu
     let kept = (!after.is_empty()).then(|| body.clone());
     let message = Message { headers, properties, body: body.into_bytes() };
     result.watch().await?;
-    app.transport().publish(&route.queue, &message).await?;
+    app.transport().publish(&declaration, &message).await?;
     tracing::debug!(task = result.task(), id = result.id(), queue = route.queue, "task sent");
     if let Some(body) = kept {
         let event = AfterTaskPublish { route, headers: message.headers, body };
@@ -56,6 +61,14 @@ fn ended(
         return Err(Error::Handler { signal, task: task.to_owned(), sent: sent.cloned(), source });
     }
     Ok(())
+}
+
+/// Celery's `QueueNotFound`.
+fn unknown(app: &App, queue: &str) -> String {
+    let known = app.queues().names().collect::<Vec<_>>().join(", ");
+    format!(
+        "`{queue}` is not in `task_queues`, which has {known}, and `task_create_missing_queues` is off; add the queue there"
+    )
 }
 
 /// Shows the message to the handlers of `before_task_publish` and checks what they made of it.

@@ -5,20 +5,28 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use testcelery_api::ConnectionUrl;
 
-use crate::{Address, Message, Result, ResultStore, address::refuse_options};
+use crate::{Address, Message, QueueDeclaration, Result, ResultStore, address::refuse_options};
 
 /// A connection to a broker. It is made once and shared; a transport that loses it makes a new one for the next call.
+///
+/// Every call but [`Inbox::next`] has a time limit that the transport documents: 30 s for those of this project's vendors.
 #[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug {
     /// The broker's URL without its password.
     fn safe_url(&self) -> String;
 
-    /// Puts a message into a queue through the default exchange. A queue that does not exist is declared as Celery declares it: durable,
-    /// bound to a direct exchange of its own name. Returns when the broker has accepted the message.
+    /// Describes what keeps the broker from accepting messages now, for example `connection.blocked: low on memory`. Default: `None`.
+    fn impediment(&self) -> Option<String> {
+        None
+    }
+
+    /// Sends a message to a queue, by the exchange and the routing key of [`QueueDeclaration::target`]. The queue is declared before. Returns
+    /// when the broker has accepted the message.
     ///
     /// # Errors
-    /// [`Error::Connection`](crate::Error::Connection) when the broker cannot be reached again in time.
-    async fn publish(&self, queue: &str, message: &Message) -> Result<()>;
+    /// [`Error::Connection`](crate::Error::Connection) if the broker cannot be reached again in time, if the broker refuses the message, or
+    /// if the message reaches no queue.
+    async fn publish(&self, queue: &QueueDeclaration, message: &Message) -> Result<()>;
 
     /// Hands a message to everyone who listens on a fanout exchange, as `celery.pidbox`.
     ///
@@ -46,7 +54,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 /// A temporary queue of replies.
 #[async_trait]
 pub trait Inbox: Send + fmt::Debug {
-    /// The next reply; waits for it without limit.
+    /// Returns the next reply. Waits for it without a limit.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -72,7 +80,7 @@ pub trait TransportFactory: Send + Sync + fmt::Debug {
         refuse_options(url, &[])
     }
 
-    /// Connects.
+    /// Connects with one attempt, which ends within a few seconds: another broker may be next in the list.
     ///
     /// # Errors
     /// [`Error::Connection`](crate::Error::Connection) with the redacted URL.

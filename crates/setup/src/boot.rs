@@ -10,7 +10,7 @@ use testcelery_api::{
     self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Place,
     Worker, shorten, until_ready,
 };
-use testcelery_client::App;
+use testcelery_client::{App, Queues};
 
 use crate::{
     AppConfig, Error, Result, Setup, SetupBuilder,
@@ -110,7 +110,7 @@ async fn ensure_images(engine: &dyn api::Engine, specs: &[&ContainerSpec]) -> Re
 type Booted = (App, Cluster<dyn Broker>, Cluster<dyn Backend>, Cluster<dyn Worker>);
 
 async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Result<Booted> {
-    let Plans { config, brokers, backends, workers } = plans;
+    let Plans { config, queues, brokers, backends, workers } = plans;
     let (services_ready, go) = tokio::sync::watch::channel(false);
     let app_logs = Arc::new(Mutex::new(Vec::new()));
     let brokers = try_join_all(brokers.into_iter().map(|plan| {
@@ -139,7 +139,8 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
         services_ready.closed().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
         let errors = yard.errors.clone();
-        let app = connect(builder, &config, &brokers, &backends, Arc::clone(&app_logs), errors).await?;
+        let app =
+            connect(builder, (&config, queues), &brokers, &backends, Arc::clone(&app_logs), errors).await?;
         Ok((app, brokers, backends))
     };
     let ((app, brokers, backends), workers) = try_join(services, workers).await?;
@@ -151,7 +152,7 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
 /// Connects the app. Nodes are asked for their address at every new connection, so that the app survives their restarts.
 async fn connect(
     builder: &SetupBuilder,
-    config: &AppConfig,
+    (config, queues): (&AppConfig, Queues),
     brokers: &Cluster<dyn Broker>,
     backends: &Cluster<dyn Backend>,
     worker_logs: Arc<Mutex<Vec<Logs>>>,
@@ -159,6 +160,7 @@ async fn connect(
 ) -> Result<App> {
     let mut app = app(&config.name)
         .default_queue(config.default_queue()?)
+        .queues(queues)
         .result_timeout(config.result_timeout)
         .on_timeout(move || last_lines(&lock(&worker_logs)))
         .on_error(move |error| errors.keep(error));

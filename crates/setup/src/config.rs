@@ -29,8 +29,10 @@ const TASK_DEFAULT_QUEUE: &str = "task_default_queue";
 pub struct AppConfig {
     /// The name of the app, for workers and the test; `celery_test_app` unless the builder says otherwise.
     pub name: String,
-    /// Celery's settings. Every worker of ours gets them, and a setting of its own wins over these. Of the app on the test's side they say
-    /// the default queue.
+    /// Celery's settings. Every worker of ours gets them, and a setting of its own wins over these. The app on the test's side follows
+    /// those that describe task queues: `task_queues`, `task_default_queue`, `task_default_queue_type`, `task_default_exchange`,
+    /// `task_default_exchange_type`, `task_default_routing_key`, `task_queue_max_priority`, `task_create_missing_queues`,
+    /// `task_create_missing_queue_type` and `task_create_missing_queue_exchange_type`. So it declares a queue as the workers do.
     pub settings: Config,
     /// How long `get()` waits for a result; 60 s by default.
     pub result_timeout: Duration,

@@ -13,6 +13,8 @@ mod kept_errors;
 mod names;
 mod narrow;
 mod plan;
+mod queue_call;
+mod queues;
 mod ready;
 mod reaper;
 mod report;

@@ -4,9 +4,9 @@ use testcelery_api::{
     self as api, BackendPlan, BrokerPlan, Component, ContainerSpec, PlanContext, PlannedNode, Secret,
     WorkerContext, WorkerPlan,
 };
-use testcelery_client::DEFAULT_RESULT_TIMEOUT;
+use testcelery_client::{DEFAULT_RESULT_TIMEOUT, Queues};
 
-use crate::{AppConfig, Error, Result, SetupBuilder, StartPlan, names::Names};
+use crate::{AppConfig, Error, Result, SetupBuilder, StartPlan, names::Names, queues::queues};
 
 /// The value of Celery's `result_backend` for results through the broker.
 const RPC: &str = "rpc://";
@@ -14,6 +14,8 @@ const RPC: &str = "rpc://";
 /// Everything that is going to be started, and the configuration of the app.
 pub(crate) struct Plans {
     pub(crate) config: AppConfig,
+    /// The declarations of the app's task queues.
+    pub(crate) queues: Queues,
     pub(crate) brokers: Vec<BrokerPlan>,
     pub(crate) backends: Vec<BackendPlan>,
     pub(crate) workers: Vec<WorkerPlan>,
@@ -62,6 +64,7 @@ pub(crate) fn plan(builder: &SetupBuilder) -> Result<Plans> {
     }
 
     let config = configure(builder, &brokers, &backends)?;
+    let queues = queues(&config.settings)?;
     let mut told = WorkerContext::new("", &config.name).with(config.settings.clone());
     told.broker_urls = brokers.iter().filter_map(BrokerPlan::planned_url).cloned().collect();
     told.backend_urls = backend_names.iter().zip(&backends).filter_map(named_url).collect();
@@ -81,7 +84,7 @@ pub(crate) fn plan(builder: &SetupBuilder) -> Result<Plans> {
     let specs = specs.chain(own.filter_map(|(name, plan)| Some((name, plan.spec_mut()?))));
     let specs = specs.chain(worker_names.into_iter().zip(workers.iter_mut().map(|plan| &mut plan.spec)));
     builder.hooks.before_start(&mut StartPlan::new(specs))?;
-    Ok(Plans { config, brokers, backends, workers })
+    Ok(Plans { config, queues, brokers, backends, workers })
 }
 
 fn context(name: &str, nodes: &[PlannedNode]) -> PlanContext {

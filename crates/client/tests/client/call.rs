@@ -8,7 +8,7 @@ use std::{
 use crate::fake::World;
 use serde::Serialize;
 use serde_json::{Value, json};
-use testcelery_client::{Call, Error, State};
+use testcelery_client::{Call, Error, QueueDeclaration, Queues, State};
 
 #[tokio::test]
 async fn listens_for_the_result_before_the_task_leaves() {
@@ -369,4 +369,19 @@ async fn a_result_can_be_forgotten() {
     let result = app.task("t").task_id("1").send().await.unwrap();
     result.forget().await.unwrap();
     assert_eq!(world.log().last().unwrap(), "forget 1");
+}
+
+#[tokio::test]
+async fn a_queue_that_must_not_be_made_is_an_error_before_anything_is_sent() {
+    let world = World::default();
+    let queues = Queues::default().with(QueueDeclaration::new("video")).without_missing();
+    let app = world.builder().broker_url("fake://h/").queues(queues).connect().await.unwrap();
+    app.task("t").queue("video").send().await.unwrap();
+    let error = app.task("t").queue("typo").send().await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "option queue of task t: `typo` is not in `task_queues`, which has video, and `task_create_missing_queues` is off; add the queue \
+         there"
+    );
+    assert_eq!(world.published().len(), 1);
 }

@@ -109,6 +109,16 @@ async fn no_broker_that_answers_is_an_error() {
 }
 
 #[tokio::test]
+async fn each_of_several_brokers_has_its_reason() {
+    let world = World::default();
+    ["a", "b"].map(|host| world.down(host));
+    let error = world.builder().broker_url("fake://a/;fake://b/").connect().await.unwrap_err();
+    let reason = "could not connect to the broker at fake://h/: refused";
+    assert_eq!(error.to_string(), format!("none of 2 brokers could be reached\n  {reason}\n  {reason}"));
+    assert_eq!(world.log(), ["connect to broker a", "connect to broker b"]);
+}
+
+#[tokio::test]
 async fn an_address_that_does_not_know_is_an_error() {
     let error = World::default().builder().broker(Arc::new(Gone)).connect().await.unwrap_err();
     assert_eq!(error.to_string(), "could not find the broker at its address");

@@ -119,3 +119,16 @@ async fn a_reply_that_is_none_is_an_error() {
     let error = app.control().ping().send().await.unwrap_err().to_string();
     assert!(error.starts_with("the reply of a worker is not what Celery writes: "), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_cannot_be_sent_ends_in_its_time() {
+    let world = World::default();
+    let app = world.app().await;
+    world.block("connection.blocked: low on memory");
+    let begin = Instant::now();
+    let error = app.control().ping().timeout(Duration::from_secs(3)).send().await.unwrap_err();
+    assert_eq!(begin.elapsed(), Duration::from_secs(3));
+    assert_eq!(error.to_string(), "could not send the command ping at fake://h/");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "it was not sent within 3s: connection.blocked: low on memory");
+}

@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use testcelery_client::{
-    Address, App, AppBuilder, Error, Inbox, Message, Result, ResultMeta, ResultStore, StoreFactory,
-    Transport, TransportFactory,
+    Address, App, AppBuilder, Error, Inbox, Message, QueueDeclaration, Result, ResultMeta, ResultStore,
+    StoreFactory, Transport, TransportFactory,
 };
 use tokio::sync::mpsc;
 
@@ -30,6 +30,7 @@ struct State {
     inboxes: HashMap<String, mpsc::UnboundedSender<Message>>,
     refuse_publish: bool,
     down: Vec<String>,
+    blocked: Option<String>,
 }
 
 impl World {
@@ -69,6 +70,11 @@ impl World {
 
     pub(crate) fn down(&self, host: &str) {
         self.with(|state| state.down.push(host.to_owned()));
+    }
+
+    /// From now on the broker takes no messages, and does not answer.
+    pub(crate) fn block(&self, reason: &str) {
+        self.with(|state| state.blocked = Some(reason.to_owned()));
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -133,8 +139,12 @@ impl Transport for World {
         "fake://h/".to_owned()
     }
 
-    async fn publish(&self, queue: &str, message: &Message) -> Result<()> {
-        self.note(format!("publish to {queue}"));
+    fn impediment(&self) -> Option<String> {
+        self.with(|state| state.blocked.clone())
+    }
+
+    async fn publish(&self, queue: &QueueDeclaration, message: &Message) -> Result<()> {
+        self.note(format!("publish to {}", queue.name));
         if self.with(|state| state.refuse_publish) {
             return Err(Self::refused("publish"));
         }
@@ -144,6 +154,9 @@ impl Transport for World {
 
     async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()> {
         self.note(format!("broadcast to {exchange}"));
+        if self.impediment().is_some() {
+            std::future::pending::<()>().await;
+        }
         if self.with(|state| state.refuse_publish) {
             return Err(Self::refused("broadcast"));
         }

@@ -13,8 +13,8 @@ use testcelery_client::{refuse_options, runtime};
 
 use crate::{Error, PORT, Result};
 
-/// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of one attempt to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Seconds between heartbeats: a peer that is cut off is noticed after twice that.
 const HEARTBEAT: u16 = 20;
@@ -22,8 +22,10 @@ const HEARTBEAT: u16 = 20;
 /// The option of a URL that sets another number of seconds, as in Kombu.
 const HEARTBEAT_OPTION: &str = "heartbeat";
 
-/// Bytes in a frame at most. lapin keeps two buffers of 32 frames for every connection: RabbitMQ's own 128 KiB would be 8 MiB of memory.
-const FRAME_MAX: u32 = 16 * 1024;
+/// Bytes of a frame at most; a broker may have a lower limit. The value is RabbitMQ's default and py-amqp's.
+///
+/// lapin reserves two buffers of 32 frames for every connection. The system assigns their memory as it is used.
+const FRAME_MAX: u32 = 128 * 1024;
 
 /// Opens a connection on the client's runtime.
 pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
@@ -79,31 +81,61 @@ pub(crate) fn parameters(url: &ConnectionUrl) -> Result<AMQPUri, String> {
     })
 }
 
-/// Whether trying again can help: the broker is away or was lost, as opposed to a broker that says no.
-pub(crate) fn is_temporary(error: &lapin::Error) -> bool {
+/// What an error says of the call that got it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The broker is away or was lost; the call can be made again.
+    Lost,
+    /// The broker closed the connection for the form of what it got. Every call on the connection gets this error, and one of them is to blame.
+    Broken,
+    /// The broker refuses this call.
+    Refused,
+}
+
+/// Returns the verdict of an error on an open connection.
+pub(crate) fn verdict(error: &lapin::Error) -> Verdict {
     match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Soft(_) => false,
-            // What RabbitMQ says of a virtual host that does not exist.
-            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => false,
-            AMQPErrorKind::Hard(_) => true,
+            AMQPErrorKind::Soft(_) => Verdict::Refused,
+            // An operator closes the connection, or the server stops.
+            AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => Verdict::Lost,
+            AMQPErrorKind::Hard(_) => Verdict::Broken,
         },
         ErrorKind::IOError(_)
         | ErrorKind::InvalidChannel(_)
         | ErrorKind::InvalidChannelState(..)
         | ErrorKind::InvalidConnectionState(_)
-        | ErrorKind::MissingHeartbeatError => true,
-        _ => false,
+        | ErrorKind::MissingHeartbeatError => Verdict::Lost,
+        _ => Verdict::Refused,
     }
 }
 
-/// Whether the broker refused a declaration because the thing exists with other properties.
+/// Returns true if another attempt to connect can help. A broker that refuses the credentials or the virtual host refuses again.
+pub(crate) fn may_connect_later(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(
+            error.kind(),
+            AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED | AMQPHardError::INTERNALERROR)
+        ),
+        _ => verdict(error) == Verdict::Lost,
+    }
+}
+
+/// Returns true if the broker refused a declaration because the thing exists with other properties.
 pub(crate) fn exists_otherwise(error: &lapin::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ProtocolError(error)
-            if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
-    )
+    is_soft(error, AMQPSoftError::PRECONDITIONFAILED)
+}
+
+/// Returns true if the exchange does not exist.
+pub(crate) fn is_missing(error: &lapin::Error) -> bool {
+    is_soft(error, AMQPSoftError::NOTFOUND)
+}
+
+fn is_soft(error: &lapin::Error, kind: AMQPSoftError) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(soft) if *soft == kind),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +222,6 @@ mod tests {
         drop(listener);
         let url = ConnectionUrl::new("amqp", "127.0.0.1").port(port);
         let Error::Connect { source, .. } = open(&url).await.unwrap_err() else { panic!("no connect error") };
-        assert!(is_temporary(&source), "{source}");
+        assert!(may_connect_later(&source), "{source}");
     }
 }

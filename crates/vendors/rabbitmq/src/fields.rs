@@ -5,6 +5,7 @@ use std::time::Duration;
 use lapin::{
     BasicProperties,
     message::Delivery,
+    protocol::basic,
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde_json::{Map, Number, Value};
@@ -68,16 +69,36 @@ pub(crate) fn from_amqp(delivery: Delivery) -> Message {
     }
 }
 
-fn refused(message: &Message, option: &'static str, problem: String) -> Error {
+/// Bytes that a content header frame holds besides the properties: seven in front, class, weight and size of the body, and the end (AMQP
+/// 0-9-1, sections 2.3.5 and 2.3.5.2).
+const HEADER_FRAME: usize = 7 + 2 + 2 + 8 + 1;
+
+/// Checks that properties and headers fit into the one frame that AMQP has for them. A broker closes the whole connection for a larger frame.
+pub(crate) fn check_size(properties: &BasicProperties, frame_max: u32) -> Result<(), String> {
+    let written = basic::gen_properties(properties)(Vec::new().into()).map(|written| written.into_inner().1);
+    let size = written.map_err(|error| format!("its headers cannot be written: {error}"))?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(HEADER_FRAME);
+    let limit = usize::try_from(frame_max).unwrap_or(usize::MAX);
+    if size <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "its headers and properties take {size} bytes, and the broker accepts {limit} (frame_max); shorten the headers, or put the data into the \
+         arguments of the task"
+    ))
+}
+
+/// An error for an option that AMQP cannot carry.
+pub(crate) fn refused(message: &Message, option: &'static str, problem: String) -> Error {
     let task = message.headers.get("task").and_then(Value::as_str);
     Error::Option { task: task.unwrap_or("(none)").to_owned(), option, problem }
 }
 
-fn short(text: &str) -> Result<ShortString, String> {
+pub(crate) fn short(text: &str) -> Result<ShortString, String> {
     ShortString::try_new(text).map_err(|_| format!("{} bytes are more than AMQP's 255", text.len()))
 }
 
-fn table(map: &Map<String, Value>) -> Result<FieldTable, String> {
+pub(crate) fn table(map: &Map<String, Value>) -> Result<FieldTable, String> {
     let mut out = FieldTable::default();
     for (key, value) in map {
         let value = field(value).map_err(|problem| format!("`{key}`: {problem}"))?;
@@ -209,6 +230,19 @@ mod tests {
         assert_eq!(kinds(json!("short")), AMQPType::LongString);
         assert_eq!(kinds(json!(null)), AMQPType::Void);
         assert_eq!(kinds(json!([1, "a"])), AMQPType::FieldArray);
+    }
+
+    #[test]
+    fn headers_have_to_fit_into_one_frame() {
+        let of = |bytes: usize| to_amqp(&message(json!({"task": "t", "blob": "x".repeat(bytes)}))).unwrap();
+        let overhead = {
+            let problem = check_size(&of(0), 1).unwrap_err();
+            let digits = problem.split(' ').find_map(|word| word.parse::<usize>().ok());
+            digits.unwrap()
+        };
+        check_size(&of(131_072 - overhead), 131_072).unwrap();
+        let problem = check_size(&of(131_073 - overhead), 131_072).unwrap_err();
+        assert!(problem.contains("take 131073 bytes, and the broker accepts 131072"), "{problem}");
     }
 
     #[test]

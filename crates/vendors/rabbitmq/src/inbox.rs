@@ -1,5 +1,7 @@
 //! Temporary queues of replies.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::{
@@ -10,15 +12,14 @@ use lapin::{
 use testcelery_client::{Error, Inbox, Message, Result};
 use uuid::Uuid;
 
-use crate::{
-    fields,
-    link::Link,
-    session::{Fault, Session},
-};
+use crate::{fault::Fault, fields, link::Link, session::Session};
 
 /// After what time RabbitMQ drops a queue that nobody uses, and a reply that nobody fetches: Kombu's `Mailbox.reply_queue_expires` and
 /// `reply_queue_ttl`, in milliseconds.
 const ARGUMENTS: [(&str, i32); 2] = [("x-expires", 10_000), ("x-message-ttl", 300_000)];
+
+/// Time limit for the removal of the queue.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A queue of the connection's own that is bound to an exchange. It goes away with its consumer.
 #[derive(Debug)]
@@ -94,10 +95,12 @@ impl Inbox for AmqpInbox {
     }
 
     async fn close(self: Box<Self>) {
-        // Without its consumer the queue goes away.
+        // Without its consumer the queue goes away. A broker that reads nothing answers nothing; then the queue expires.
         let cancelled = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
-        if let Err(error) = cancelled.await {
-            tracing::debug!(%error, "the queue was gone before it was closed");
+        match tokio::time::timeout(CLOSE_TIMEOUT, cancelled).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the queue was gone before it was closed"),
+            Err(_) => tracing::debug!("the queue of replies is left to expire"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,13 +12,13 @@ use std::{
 use testcelery_api::BoxError;
 use testcelery_client::{Address, Error, Result};
 
-use crate::{
-    amqp,
-    session::{Fault, Session},
-};
+use crate::{amqp, blocked, fault::Fault, session::Session};
 
-/// How long a call tries to reach a broker that is away before it gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit of every call on a transport, for a broker that is away, silent or blocked.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time limit for closing the connection in order. After it the connection is abandoned.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause after a failed attempt; it doubles up to [`LONGEST_PAUSE`]. A broker that is away can tell nobody when it is back.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -50,31 +50,56 @@ impl Link {
 
     /// The URL, without its password, of the broker where it was last looked for.
     pub(crate) fn safe_url(&self) -> String {
-        self.last_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.last_url).clone()
     }
 
-    /// Works on the connection. When the broker is lost meanwhile, all is done again on a new connection, for [`PATIENCE`] at most.
+    /// Connects for the first time, with one attempt: a caller may have another broker to go to.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        match self.session().await {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(Error::connection("connect", self.safe_url(), fault.into_error())),
+        }
+    }
+
+    /// Works on the connection. If the broker is lost meanwhile, everything is done again on a new connection, for [`PATIENCE`] at most.
+    ///
+    /// If the broker closes the connection for the form of what one of its calls sent, every call is done again on a connection of its own. So
+    /// the call to blame gets its error, and the others succeed.
     pub(crate) async fn run<T, F>(&self, operation: &str, work: impl Fn(Arc<Session>) -> F) -> Result<T>
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let last: Mutex<Option<BoxError>> = Mutex::new(None);
+        let last = Mutex::new(Last::default());
         let attempts = async {
             let mut pause = FIRST_PAUSE;
+            let mut alone = false;
             loop {
                 if self.closed.load(Ordering::Acquire) {
                     return Err("it was closed".into());
                 }
-                let outcome = match self.session().await {
-                    Ok(session) => work(session).await,
+                let session = match alone {
+                    true => self.open().await.map(Arc::new),
+                    false => self.session().await,
+                };
+                let outcome = match session {
+                    Ok(session) => {
+                        lock(&last).session = Some(Arc::downgrade(&session));
+                        work(session).await
+                    }
                     Err(fault) => Err(fault),
                 };
                 match outcome {
                     Ok(value) => return Ok(value),
-                    Err(Fault::Refused(error)) => return Err(error),
+                    Err(Fault::Broken(error)) if !alone => {
+                        tracing::debug!(%operation, %error, "the broker closed the connection for its content");
+                        lock(&last).error = Some(error);
+                        alone = true;
+                        continue;
+                    }
+                    Err(Fault::Refused(error) | Fault::Broken(error)) => return Err(error),
                     Err(Fault::Lost(error)) => {
                         tracing::debug!(%operation, %error, "the broker is away");
-                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        lock(&last).error = Some(error);
                     }
                 }
                 tokio::time::sleep(pause).await;
@@ -85,14 +110,33 @@ impl Link {
         let error: BoxError = match outcome {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => error,
-            Err(_) => {
-                // It may be there and dead; the next call begins with a new one.
-                self.session.lock().await.take();
-                let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-                last.unwrap_or_else(|| format!("no answer within {PATIENCE:?}").into())
-            }
+            Err(_) => self.overdue(last.into_inner().unwrap_or_else(PoisonError::into_inner)),
         };
         Err(Error::connection(operation, self.safe_url(), error))
+    }
+
+    /// Says why a call took too long. A connection that is silent for no known reason is given up; the next call begins with a new one.
+    fn overdue(&self, last: Last) -> BoxError {
+        let session = last.session.and_then(|session| session.upgrade());
+        if let Some(reason) = session.as_ref().and_then(|session| session.blocked()) {
+            return format!("no answer within {PATIENCE:?}: {}", blocked::describe(&reason)).into();
+        }
+        // Where the lock is held, another call makes a new connection right now.
+        if let (Some(session), Ok(mut current)) = (session, self.session.try_lock())
+            && current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &session))
+        {
+            current.take();
+        }
+        last.error.unwrap_or_else(|| format!("no answer within {PATIENCE:?}").into())
+    }
+
+    /// Returns what keeps the broker from accepting messages now.
+    pub(crate) fn impediment(&self) -> Option<String> {
+        let session = self.session.try_lock().ok()?;
+        match session.as_ref().filter(|session| session.is_connected()) {
+            Some(session) => session.blocked().map(|reason| blocked::describe(&reason)),
+            None => Some("the broker is away".to_owned()),
+        }
     }
 
     /// The connection, if there is one now.
@@ -101,14 +145,19 @@ impl Link {
         session.as_ref().filter(|session| session.is_connected()).cloned()
     }
 
-    /// Closes the connection. Calls after this fail.
+    /// Closes the connection, within [`CLOSE_TIMEOUT`]. Calls after this fail.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        let session = self.session.lock().await.take();
-        if let Some(session) = session
-            && let Err(error) = session.close().await
-        {
-            tracing::debug!(%error, "the connection was gone before it was closed");
+        let closing = async {
+            match self.session.lock().await.take() {
+                Some(session) => session.close().await,
+                None => Ok(()),
+            }
+        };
+        match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection was gone before it was closed"),
+            Err(_) => tracing::debug!("the broker did not answer the closing of the connection"),
         }
     }
 
@@ -117,15 +166,30 @@ impl Link {
         if let Some(session) = current.as_ref().filter(|session| session.is_connected()) {
             return Ok(session.clone());
         }
+        Ok(current.insert(Arc::new(self.open().await?)).clone())
+    }
+
+    async fn open(&self) -> Result<Session, Fault> {
         let url = self.address.url().map_err(Fault::Lost)?;
-        *self.last_url.lock().unwrap_or_else(PoisonError::into_inner) = url.to_string();
+        *lock(&self.last_url) = url.to_string();
         let connection = amqp::open(&url).await.map_err(|error| match error {
-            crate::Error::Connect { ref source, .. } if !amqp::is_temporary(source) => {
+            crate::Error::Connect { ref source, .. } if !amqp::may_connect_later(source) => {
                 Fault::Refused(error.into())
             }
             crate::Error::Url { .. } => Fault::Refused(error.into()),
             _ => Fault::Lost(error.into()),
         })?;
-        Ok(current.insert(Arc::new(Session::new(connection))).clone())
+        Session::new(connection).map_err(|error| Fault::Lost(error.into()))
     }
+}
+
+/// What the last attempt of a call met.
+#[derive(Debug, Default)]
+struct Last {
+    session: Option<Weak<Session>>,
+    error: Option<BoxError>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

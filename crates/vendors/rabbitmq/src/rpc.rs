@@ -18,9 +18,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
+    fault::Fault,
     link::Link,
     results::{Arrival, Results, is_done},
-    session::{Fault, Session},
+    session::Session,
 };
 
 /// After how many milliseconds without a consumer the broker drops the queue: Celery's `result_expires`, one day.
@@ -157,10 +158,13 @@ impl ResultStore for RpcStore {
     async fn close(&self) {
         self.shared.enter(State::Closed);
         self.consuming.lock().await.take();
-        let Some(session) = self.shared.link.current().await else {
-            return;
+        let deleting = async {
+            match self.shared.link.current().await {
+                Some(session) => self.shared.delete_queue(&session).await,
+                None => Ok(()),
+            }
         };
-        let deleted = tokio::time::timeout(CLOSE_TIMEOUT, self.shared.delete_queue(&session)).await;
+        let deleted = tokio::time::timeout(CLOSE_TIMEOUT, deleting).await;
         if !matches!(deleted, Ok(Ok(()))) {
             tracing::debug!(queue = %self.shared.queue, "the result queue is left to expire");
         }

@@ -1,186 +1,166 @@
-//! One AMQP connection with the channel that publishes on it.
+//! One AMQP connection with the channels that publish on it.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ExchangeKind,
-    options::{
-        BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
-    },
+    BasicProperties, Channel, Connection, ExchangeKind,
+    options::ExchangeDeclareOptions,
     types::{FieldTable, ShortString},
 };
-use testcelery_api::BoxError;
 
-use crate::amqp;
+use crate::{
+    amqp,
+    blocked::Blocked,
+    declare::Declaration,
+    fault::Fault,
+    fields,
+    publisher::{Outcome, Publishers},
+};
 
-/// Why an attempt failed, and whether another one can help.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The broker is away, or was lost.
-    Lost(BoxError),
-    /// The broker says no.
-    Refused(BoxError),
-}
+/// Number of times that a message is sent because the broker has returned it. Each time its queue is declared before.
+const ATTEMPTS: usize = 3;
 
-impl From<lapin::Error> for Fault {
-    fn from(error: lapin::Error) -> Self {
-        match amqp::is_temporary(&error) {
-            true => Self::Lost(error.into()),
-            false => Self::Refused(error.into()),
-        }
-    }
-}
-
-/// One AMQP connection with the channel that publishes on it.
+/// One AMQP connection with the channels that publish on it.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: Connection,
-    publisher: tokio::sync::Mutex<Option<Channel>>,
+    blocked: Blocked,
+    publishers: Publishers,
     exchanges: Mutex<HashSet<ShortString>>,
+    /// The queues that were declared on this connection, each with the broker's words if it refused.
+    queues: Mutex<HashMap<ShortString, Option<String>>>,
 }
 
 impl Session {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, publisher: tokio::sync::Mutex::default(), exchanges: Mutex::default() }
+    /// Takes over a connection.
+    ///
+    /// # Errors
+    /// When the client's runtime cannot be started.
+    pub(crate) fn new(connection: Connection) -> io::Result<Self> {
+        Ok(Self {
+            blocked: Blocked::follow(&connection)?,
+            publishers: Publishers::new(&connection),
+            connection,
+            exchanges: Mutex::default(),
+            queues: Mutex::default(),
+        })
     }
 
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.status().connected()
     }
 
-    /// A channel for whoever may break it: a refused declaration closes the channel.
+    /// Returns the broker's reason while it accepts no messages on this connection.
+    pub(crate) fn blocked(&self) -> Option<String> {
+        self.blocked.reason()
+    }
+
+    /// Opens a channel for a caller that may break it: a refused declaration closes the channel.
     pub(crate) async fn channel(&self) -> Result<Channel, Fault> {
         Ok(self.connection.create_channel().await?)
     }
 
-    /// Tells the broker, as far as it still listens.
+    /// Closes the connection in order, which needs a broker that reads.
     pub(crate) async fn close(&self) -> lapin::Result<()> {
         self.connection.close(200, "OK".into()).await
     }
 
-    /// Puts a message into a queue and waits until the broker has it. A queue that does not exist is declared.
+    /// Sends a message to a queue and waits until the broker has it there.
     ///
-    /// The broker returns a message that it cannot route. lapin hands a returned message to whichever of the unconfirmed publications is
-    /// confirmed next, which need not be the one that it belongs to. So whoever gets one sends that one again.
+    /// The queue is declared before, once for each connection as in Kombu. If the message reaches no queue, for example because the queue was
+    /// deleted meanwhile, the broker returns it: then the queue is declared again, and this one message is sent again.
     pub(crate) async fn publish_to_queue(
         &self,
-        queue: &ShortString,
+        queue: &Declaration,
         properties: &BasicProperties,
         body: &[u8],
     ) -> Result<(), Fault> {
-        let mandatory = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let outcome = self.publish("".into(), queue.clone(), mandatory, properties.clone(), body);
-        let Some(returned) = outcome.await?.take_message() else {
-            return Ok(());
-        };
-        let returned = returned.delivery;
-        let queue = returned.routing_key;
-        self.declare_queue(&queue).await?;
-        let outcome = self.publish("".into(), queue.clone(), mandatory, returned.properties, &returned.data);
-        match outcome.await?.take_message() {
-            None => Ok(()),
-            Some(again) => Err(Fault::Refused(
-                format!(
-                    "the broker returned a message for queue {queue}, which was just declared: {}",
-                    again.reply_text
-                )
-                .into(),
-            )),
+        let mut problem = String::new();
+        for _ in 0..if queue.declare { ATTEMPTS } else { 1 } {
+            let refusal = self.declare(queue).await?;
+            match self.publish(queue.target.clone(), true, properties, body).await? {
+                Outcome::Accepted => return Ok(()),
+                Outcome::Unroutable(text) => {
+                    lock(&self.queues).remove(&queue.name);
+                    problem = format!("the message reaches no queue ({text})");
+                    if let Some(refusal) = refusal {
+                        problem.push_str(&format!(", and the queue could not be declared: {refusal}"));
+                    }
+                }
+            }
         }
+        if !queue.declare {
+            problem.push_str("; the settings leave the declaration of this queue to its consumer");
+        }
+        Err(Fault::Refused(problem.into()))
     }
 
-    /// Publishes to an exchange. It is no error when nobody listens.
+    /// Publishes to a fanout exchange. It is no error if no queue is bound to it.
     pub(crate) async fn publish_to_exchange(
         &self,
         exchange: &ShortString,
         properties: &BasicProperties,
         body: &[u8],
     ) -> Result<(), Fault> {
-        self.declare_exchange(exchange, ExchangeKind::Fanout).await?;
-        let options = BasicPublishOptions::default();
-        let outcome = self.publish(exchange.clone(), "".into(), options, properties.clone(), body).await;
-        if outcome.is_err() {
-            // Perhaps somebody has deleted it.
-            self.known_exchanges().remove(exchange);
+        let mut problem = String::new();
+        for _ in 0..ATTEMPTS {
+            self.declare_exchange(exchange, ExchangeKind::Fanout).await?;
+            match self.publish((exchange.clone(), "".into()), false, properties, body).await? {
+                Outcome::Accepted => return Ok(()),
+                // The exchange was deleted after its declaration.
+                Outcome::Unroutable(text) => problem = text,
+            }
+            lock(&self.exchanges).remove(exchange);
         }
-        outcome.map(drop)
+        Err(Fault::Refused(problem.into()))
     }
 
     /// Declares an exchange as Kombu's pidbox does: neither durable nor deleted automatically.
     pub(crate) async fn declare_exchange(&self, name: &ShortString, kind: ExchangeKind) -> Result<(), Fault> {
-        if self.known_exchanges().contains(name) {
+        if lock(&self.exchanges).contains(name) {
             return Ok(());
         }
-        let declared = self
-            .channel()
-            .await?
-            .exchange_declare(name.clone(), kind, ExchangeDeclareOptions::default(), FieldTable::default())
-            .await;
-        or_existing(declared)?;
-        self.known_exchanges().insert(name.clone());
+        let channel = self.channel().await?;
+        let (options, arguments) = (ExchangeDeclareOptions::default(), FieldTable::default());
+        match channel.exchange_declare(name.clone(), kind, options, arguments).await {
+            Err(error) if !amqp::exists_otherwise(&error) => return Err(error.into()),
+            _ => {}
+        }
+        lock(&self.exchanges).insert(name.clone());
         Ok(())
     }
 
-    /// Declares a task queue as Celery does when it meets an unknown name (`Queues.new_missing`): durable, bound to a durable direct
-    /// exchange of its own name.
-    async fn declare_queue(&self, name: &ShortString) -> Result<(), Fault> {
-        let channel = self.channel().await?;
-        let none = FieldTable::default();
-        let queue = channel.queue_declare(name.clone(), QueueDeclareOptions::durable(), none.clone());
-        if or_existing(queue.await.map(drop))? {
-            return Ok(());
+    async fn declare(&self, queue: &Declaration) -> Result<Option<String>, Fault> {
+        if !queue.declare {
+            return Ok(None);
         }
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let exchange = channel.exchange_declare(name.clone(), ExchangeKind::Direct, durable, none.clone());
-        if or_existing(exchange.await)? {
-            return Ok(());
+        if let Some(refusal) = lock(&self.queues).get(&queue.name) {
+            return Ok(refusal.clone());
         }
-        let bind = QueueBindOptions::default();
-        channel.queue_bind(name.clone(), name.clone(), name.clone(), bind, none).await?;
-        Ok(())
+        let refusal = queue.make(&self.connection).await?;
+        lock(&self.queues).insert(queue.name.clone(), refusal.clone());
+        Ok(refusal)
     }
 
     async fn publish(
         &self,
-        exchange: ShortString,
-        routing_key: ShortString,
-        options: BasicPublishOptions,
-        properties: BasicProperties,
+        target: (ShortString, ShortString),
+        mandatory: bool,
+        properties: &BasicProperties,
         body: &[u8],
-    ) -> Result<Confirmation, Fault> {
-        let channel = self.publisher().await?;
-        let confirm = channel.basic_publish(exchange, routing_key, options, body, properties);
-        let confirmation = confirm.await?.await?;
-        match confirmation.is_nack() {
-            true => Err(Fault::Lost("the broker could not keep the message".into())),
-            false => Ok(confirmation),
-        }
-    }
-
-    async fn publisher(&self) -> Result<Channel, Fault> {
-        let mut publisher = self.publisher.lock().await;
-        if let Some(channel) = publisher.as_ref().filter(|channel| channel.status().connected()) {
-            return Ok(channel.clone());
-        }
-        let channel = self.channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(publisher.insert(channel).clone())
-    }
-
-    fn known_exchanges(&self) -> std::sync::MutexGuard<'_, HashSet<ShortString>> {
-        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
+    ) -> Result<Outcome, Fault> {
+        let frame_max = self.connection.configuration().frame_max();
+        fields::check_size(properties, frame_max).map_err(|problem| Fault::Refused(problem.into()))?;
+        let publisher = self.publishers.take(&self.connection).await?;
+        self.blocked.over().await;
+        publisher.publish(target, mandatory, properties.clone(), body).await
     }
 }
 
-/// Whether it exists with other properties, which is as good: somebody else has declared it.
-fn or_existing(declared: lapin::Result<()>) -> Result<bool, Fault> {
-    match declared {
-        Ok(()) => Ok(false),
-        Err(error) if amqp::exists_otherwise(&error) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

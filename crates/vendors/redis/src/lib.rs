@@ -11,6 +11,7 @@ mod probe;
 mod server;
 mod store;
 mod subscriber;
+mod topic;
 mod transport;
 
 pub use component::{DEFAULT_IMAGE, Redis, SUBSTITUTE_IMAGE};

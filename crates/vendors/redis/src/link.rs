@@ -1,7 +1,7 @@
 //! One connection to a server, and the policy of making it.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fmt,
     future::{Future, poll_fn},
     pin::pin,
@@ -20,8 +20,10 @@ use fred::{
     },
 };
 use testcelery_api::{ConnectionUrl, shorten};
-use testcelery_client::{refuse_options, runtime};
+use testcelery_client::{QueueDeclaration, refuse_options, runtime};
 use tokio::{sync::watch, task::AbortHandle};
+
+use crate::topic;
 
 /// How long one attempt to connect may take: name resolution, connection and handshake together.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,17 +85,39 @@ impl Link {
         while closed.changed().await.is_ok() {}
     }
 
-    /// Declares a queue of its own exchange as Kombu does, once for each connection. Kombu 5.7 keeps a second set for bindings that do not
+    /// Declares a queue with its bindings as Kombu does, once for each connection. Kombu 5.7 keeps a second set for bindings that do not
     /// expire and sweeps what is only in the first.
-    pub(crate) async fn declare(&self, queue: &str) -> Result<(), Error> {
-        if self.declared().contains(queue) {
+    pub(crate) async fn declare(&self, queue: &QueueDeclaration) -> Result<(), Error> {
+        if !queue.declare || self.declared().contains(&queue.name) {
             return Ok(());
         }
-        self.bind(queue, queue, queue).await?;
-        let permanent = format!("_kombu.binding_permanent.{queue}");
-        let () = self.client.sadd(permanent, binding(queue, queue)).await?;
-        self.declared().insert(queue.to_owned());
+        let own = (&queue.exchange, &queue.routing_key);
+        let further = queue.bindings.iter().map(|it| (&it.exchange, &it.routing_key));
+        for (exchange, key) in std::iter::once(own).chain(further) {
+            if exchange.name.is_empty() {
+                continue;
+            }
+            let pattern = if exchange.kind == "topic" { topic::pattern(key) } else { String::new() };
+            let member = [key.as_str(), &pattern, &queue.name].join(SEPARATOR);
+            let () = self.client.sadd(binding_key(&exchange.name), member.as_str()).await?;
+            if !queue.arguments.contains_key("x-expires") {
+                let permanent = format!("_kombu.binding_permanent.{}", exchange.name);
+                let () = self.client.sadd(permanent, member).await?;
+            }
+        }
+        self.declared().insert(queue.name.clone());
         Ok(())
+    }
+
+    /// Returns the queues that are bound to a topic exchange with a binding that matches a routing key.
+    pub(crate) async fn bound(&self, exchange: &str, routing_key: &str) -> Result<BTreeSet<String>, Error> {
+        let members: Vec<String> = self.client.smembers(binding_key(exchange)).await?;
+        let matching = |member: &String| {
+            let mut parts = member.split(SEPARATOR);
+            let (key, queue) = (parts.next()?, parts.last()?);
+            topic::matches(key, routing_key).then(|| queue.to_owned())
+        };
+        Ok(members.iter().filter_map(matching).collect())
     }
 
     /// Binds a queue to a direct exchange: by membership in the exchange's set.

@@ -5,7 +5,9 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use fred::interfaces::{ListInterface, PubsubInterface};
 use testcelery_api::ConnectionUrl;
-use testcelery_client::{Address, Error, Inbox, Message, Result, ResultStore, Transport, TransportFactory};
+use testcelery_client::{
+    Address, Error, Inbox, Message, QueueDeclaration, Result, ResultStore, Transport, TransportFactory,
+};
 
 use crate::{
     envelope, inbox,
@@ -39,34 +41,87 @@ impl RedisTransport {
     }
 }
 
+impl RedisTransport {
+    /// Returns the channel of a fanout exchange. It carries the number of the database, because channels belong to no database.
+    fn channel(&self, operation: &str, exchange: &str) -> Result<String> {
+        let url = self.address.url().map_err(|error| Error::connection(operation, self.safe_url(), error))?;
+        let database =
+            database(&url).map_err(|error| Error::connection(operation, url.to_string(), error))?;
+        Ok(format!("/{database}.{exchange}"))
+    }
+
+    /// A message that reached nobody is lost, so it is an error.
+    fn reached(&self, operation: &str, receivers: usize, problem: &'static str) -> Result<()> {
+        match receivers {
+            0 => {
+                Err(Error::connection(operation, self.safe_url(), format!("the message is lost: {problem}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Transport for RedisTransport {
     fn safe_url(&self) -> String {
         self.server.safe_url()
     }
 
-    async fn publish(&self, queue: &str, message: &Message) -> Result<()> {
-        let key = list(queue, step(message.properties.priority.unwrap_or(0)));
-        let envelope = envelope::encode(message, "", queue);
-        self.server
-            .run(&format!("publish to queue {queue}"), |link| {
-                let (key, envelope) = (key.clone(), envelope.clone());
-                async move {
-                    link.declare(queue).await?;
-                    link.client().lpush(key, envelope).await
-                }
-            })
-            .await
+    async fn publish(&self, queue: &QueueDeclaration, message: &Message) -> Result<()> {
+        let step = step(message.properties.priority.unwrap_or(0));
+        let operation = &format!("publish to queue {}", queue.name);
+        let (exchange, routing_key) = queue.target();
+        let envelope = envelope::encode(message, exchange, routing_key);
+        match queue.exchange.kind.as_str() {
+            "direct" => {
+                self.server
+                    .run(operation, |link| {
+                        let (key, envelope) = (list(&queue.name, step), envelope.clone());
+                        async move {
+                            link.declare(queue).await?;
+                            link.client().lpush(key, envelope).await
+                        }
+                    })
+                    .await
+            }
+            "topic" => {
+                let queues = self.server.run(operation, |link| {
+                    let envelope = envelope.clone();
+                    async move {
+                        link.declare(queue).await?;
+                        let queues = link.bound(exchange, routing_key).await?;
+                        for name in &queues {
+                            let () = link.client().lpush(list(name, step), envelope.clone()).await?;
+                        }
+                        Ok(queues.len())
+                    }
+                });
+                self.reached(operation, queues.await?, "no queue is bound to its exchange with its key")
+            }
+            "fanout" => {
+                let channel = match routing_key {
+                    "" => self.channel(operation, exchange)?,
+                    key => format!("{}/{key}", self.channel(operation, exchange)?),
+                };
+                let listeners = self.server.run(operation, |link| {
+                    let (channel, envelope) = (channel.clone(), envelope.clone());
+                    async move {
+                        link.declare(queue).await?;
+                        link.client().publish(channel, envelope).await
+                    }
+                });
+                self.reached(operation, listeners.await?, "no worker listens to its fanout exchange now")
+            }
+            other => {
+                let problem = format!("Kombu's Redis transport has no exchange of type {other}");
+                Err(Error::connection(operation, self.safe_url(), problem))
+            }
+        }
     }
 
     async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()> {
         let operation = format!("broadcast to {exchange}");
-        let url =
-            self.address.url().map_err(|error| Error::connection(&operation, self.safe_url(), error))?;
-        let database =
-            database(&url).map_err(|error| Error::connection(&operation, url.to_string(), error))?;
-        // The channel carries the number of the database, because channels belong to no database.
-        let channel = format!("/{database}.{exchange}");
+        let channel = self.channel(&operation, exchange)?;
         let envelope = envelope::encode(message, exchange, "");
         self.server
             .run(&operation, |link| {

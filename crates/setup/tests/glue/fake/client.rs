@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use testcelery::client::{
-    Address, Error, Inbox, Message, Result, ResultMeta, ResultStore, StoreFactory, Transport,
-    TransportFactory,
+    Address, Error, Inbox, Message, QueueDeclaration, Result, ResultMeta, ResultStore, StoreFactory,
+    Transport, TransportFactory,
 };
 
 /// Accepts every message and delivers none.
@@ -29,7 +29,7 @@ impl Transport for FakeTransport {
         "fake://broker:1/".to_owned()
     }
 
-    async fn publish(&self, _: &str, _: &Message) -> Result<()> {
+    async fn publish(&self, _: &QueueDeclaration, _: &Message) -> Result<()> {
         Ok(())
     }
 
