@@ -5,12 +5,12 @@ use testcelery_codegen::{Exchange, Queue};
 
 use super::*;
 
-fn read(settings: Config) -> Queues {
-    queues(&settings).unwrap()
+fn read(settings: &Config) -> Queues {
+    queues(settings).unwrap()
 }
 
-fn problem(settings: Config) -> String {
-    queues(&settings).unwrap_err().to_string()
+fn problem(settings: &Config) -> String {
+    queues(settings).unwrap_err().to_string()
 }
 
 fn arguments(queue: &QueueDeclaration) -> Value {
@@ -19,7 +19,7 @@ fn arguments(queue: &QueueDeclaration) -> Value {
 
 #[test]
 fn without_settings_every_queue_is_celerys() {
-    let queues = read(Config::new());
+    let queues = read(&Config::new());
     assert_eq!(queues.get("celery"), Some(QueueDeclaration::new("celery")));
     assert_eq!(queues.get("q"), Some(QueueDeclaration::new("q")));
 }
@@ -27,11 +27,11 @@ fn without_settings_every_queue_is_celerys() {
 #[test]
 fn the_highest_priority_is_an_argument_of_every_queue() {
     let known = [Queue::new("own").max_priority(3), Queue::new("plain")];
-    let queues = read(Config::new().task_queue_max_priority(10).task_queues(known));
+    let queues = read(&Config::new().task_queue_max_priority(10).task_queues(known));
     for (name, priority) in [("own", 3), ("plain", 10), ("missing", 10)] {
         assert_eq!(arguments(&queues.get(name).unwrap()), json!({"x-max-priority": priority}), "{name}");
     }
-    let alone = read(Config::new().task_queue_max_priority(10));
+    let alone = read(&Config::new().task_queue_max_priority(10));
     assert_eq!(arguments(&alone.get("celery").unwrap()), json!({"x-max-priority": 10}));
 }
 
@@ -43,11 +43,11 @@ fn the_default_queue_has_the_default_exchange_and_key() {
         .task_default_exchange_type("topic")
         .task_default_routing_key("shop.orders")
         .set("task_default_queue_type", "quorum");
-    let queue = read(settings.clone()).get("orders").unwrap();
+    let queue = read(&settings).get("orders").unwrap();
     assert_eq!(queue.target(), ("shop", "shop.orders"));
     assert_eq!(arguments(&queue), json!({"x-queue-type": "quorum"}));
     // Celery applies the type of the default queue only if there are no `task_queues`.
-    let queues = read(settings.task_queues(["other"]));
+    let queues = read(&settings.task_queues(["other"]));
     assert_eq!(queues.get("other").unwrap().target(), ("shop", "shop.orders"));
     assert_eq!(queues.get("orders"), Some(QueueDeclaration::new("orders")));
 }
@@ -57,11 +57,11 @@ fn missing_queues_follow_their_settings() {
     let settings = Config::new()
         .set("task_create_missing_queue_type", "quorum")
         .set("task_create_missing_queue_exchange_type", "topic");
-    let queue = read(settings).get("q").unwrap();
+    let queue = read(&settings).get("q").unwrap();
     assert_eq!((queue.target(), arguments(&queue)), (("q", "q"), json!({"x-queue-type": "quorum"})));
-    let refused = read(Config::new().task_create_missing_queues(false).task_queues(["a"]));
+    let refused = read(&Config::new().task_create_missing_queues(false).task_queues(["a"]));
     assert!(refused.get("a").is_some() && refused.get("b").is_none());
-    let error = problem(Config::new().set("task_create_missing_queue_type", "stream"));
+    let error = problem(&Config::new().set("task_create_missing_queue_type", "stream"));
     assert!(error.contains("task_create_missing_queue_type = 'stream': it has to be `classic`"), "{error}");
 }
 
@@ -81,7 +81,7 @@ fn every_argument_of_a_queue_is_read() {
         .queue_arguments([("x-queue-mode", "lazy")])
         .binding_arguments([("x-match", "all")])
         .consumer_arguments([("x-priority", 1)]);
-    let queue = read(Config::new().task_queues([queue])).get("video").unwrap();
+    let queue = read(&Config::new().task_queues([queue])).get("video").unwrap();
     assert_eq!(queue.target(), ("media", "media.#"));
     assert!(!queue.durable && queue.auto_delete && !queue.exclusive && queue.declare);
     assert!(!queue.exchange.durable && queue.exchange.auto_delete && queue.exchange.declare);
@@ -97,7 +97,7 @@ fn every_argument_of_a_queue_is_read() {
 #[test]
 fn bindings_leave_the_queue_on_the_default_exchange() {
     let queue = Queue::new("q").exchange("dropped").bound_to(Exchange::new("b").kind("topic"), "x.#");
-    let queue = read(Config::new().task_queues([queue])).get("q").unwrap();
+    let queue = read(&Config::new().task_queues([queue])).get("q").unwrap();
     assert_eq!((queue.exchange.name.as_str(), queue.routing_key.as_str()), ("celery", "celery"));
     assert_eq!(queue.bindings, [BindingDeclaration::new(ExchangeDeclaration::new("b", "topic"), "x.#")]);
 }
@@ -105,7 +105,7 @@ fn bindings_leave_the_queue_on_the_default_exchange() {
 #[test]
 fn what_somebody_else_declares_is_left_to_them() {
     let known = [Queue::new("there").no_declare(true), Queue::new("mine").exclusive(true)];
-    let queues = read(Config::new().task_queues(known));
+    let queues = read(&Config::new().task_queues(known));
     assert!(!queues.get("there").unwrap().declare);
     let exclusive = queues.get("mine").unwrap();
     assert!(exclusive.exclusive && exclusive.auto_delete);
@@ -122,7 +122,7 @@ fn queues_by_name() {
     ]);
     let settings = Config::new()
         .set("task_queues", PyValue::dict([("video", video), ("bare", PyValue::dict::<&str, i32>([]))]));
-    let queues = read(settings);
+    let queues = read(&settings);
     let queue = queues.get("video").unwrap();
     assert_eq!((queue.target(), arguments(&queue)), (("media", "media.video"), json!({"x-max-priority": 4})));
     assert!(!queue.durable && !queue.exchange.durable);
@@ -134,7 +134,7 @@ fn queues_by_name() {
 fn arguments_by_place() {
     let exchange = PyValue::call("kombu.Exchange", ["media".into(), "fanout".into()], []);
     let queue = PyValue::call("kombu.entity.Queue", ["q".into(), exchange, "k".into()], []);
-    let queues = read(Config::new().set("task_queues", PyValue::tuple([queue])));
+    let queues = read(&Config::new().set("task_queues", PyValue::tuple([queue])));
     assert_eq!(queues.get("q").unwrap().target(), ("media", "k"));
 }
 
@@ -158,7 +158,7 @@ fn what_cannot_be_read_is_named() {
         (Config::new().set("task_queues", "q"), "setting task_queues = 'q': it has to be a list"),
         (Config::new().set("task_queue_max_priority", "high"), "setting task_queue_max_priority = 'high'"),
     ] {
-        let error = problem(settings);
+        let error = problem(&settings);
         assert!(error.contains(expected), "{error}");
     }
 }

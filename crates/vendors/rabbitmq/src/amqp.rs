@@ -123,17 +123,17 @@ pub(crate) fn may_connect_later(error: &lapin::Error) -> bool {
 
 /// Returns true if the broker refused a declaration because the thing exists with other properties.
 pub(crate) fn exists_otherwise(error: &lapin::Error) -> bool {
-    is_soft(error, AMQPSoftError::PRECONDITIONFAILED)
+    is_soft(error, &AMQPSoftError::PRECONDITIONFAILED)
 }
 
 /// Returns true if the exchange does not exist.
 pub(crate) fn is_missing(error: &lapin::Error) -> bool {
-    is_soft(error, AMQPSoftError::NOTFOUND)
+    is_soft(error, &AMQPSoftError::NOTFOUND)
 }
 
-fn is_soft(error: &lapin::Error, kind: AMQPSoftError) -> bool {
+fn is_soft(error: &lapin::Error, kind: &AMQPSoftError) -> bool {
     match error.kind() {
-        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(soft) if *soft == kind),
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(soft) if soft == kind),
         _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! First connections to what is no broker. The limits are generous: a loaded machine needs its time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     error::Error as _,
     net::TcpListener,
