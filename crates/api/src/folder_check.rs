@@ -126,7 +126,12 @@ impl Trust {
         if is_safe {
             return Ok(());
         }
-        refuse(format!("{who} can change {shown} (mode {:03o}); run `chmod go-w` on it", mode & 0o7777))
+        // A temporary folder is shared, and safe with the sticky bit.
+        let advice = if is_last { "" } else { ", or `chmod +t` if users share it" };
+        refuse(format!(
+            "{who} can change {shown} (mode {:03o}); run `chmod go-w` on it{advice}",
+            mode & 0o7777
+        ))
     }
 }
 
