@@ -5,6 +5,7 @@
 mod bad_input;
 mod call_options;
 mod content;
+mod daemon;
 mod default_tasks;
 mod engine;
 mod errors;
@@ -17,6 +18,7 @@ mod many_workers;
 mod messages;
 mod nodes;
 mod ping;
+mod proxy;
 mod queues;
 mod recipes;
 mod restarts;
