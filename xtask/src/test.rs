@@ -50,12 +50,9 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     for used in engines::all().await? {
         total.e2e(&used, &examples).await;
     }
-    // On local processes, which nothing else watches; what they run is here by now.
+    // What they run is here by now.
     total
-        .command(
-            "kills",
-            workspace::cargo(&["run", "--quiet", "--package", e2e::E2E, "--bin", "fifty_kills"]),
-        )
+        .command("kills", workspace::cargo(&["run", "--quiet", "--package", e2e::E2E, "--bin", "kills"]))
         .await?;
 
     for failure in &total.failures {

@@ -91,6 +91,12 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// When the engine refuses.
     async fn create(&self, spec: ContainerSpec) -> Result<Arc<dyn Container>>;
 
+    /// Returns the address by which another process of this machine reaches the same engine. The process that removes what a killed test has left
+    /// gets it. `None` by default: an engine that neither has an address nor guards itself keeps what a killed test has left.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it takes everything away by itself when the process that made it is killed. Where it does not, the setup sees to it.
     fn guards_itself(&self) -> bool {
         false

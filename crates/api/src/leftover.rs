@@ -12,8 +12,10 @@ pub enum Filter {
     All,
     /// Everything of one session: see [`session_id`](crate::session_id).
     Session(String),
-    /// Everything whose owner is known to have ended: see [`Owner::is_dead`].
+    /// Everything whose owner is known to have ended: see [`Owner::is_dead`]. An engine may know of more owners that they have ended.
     DeadOwner,
+    /// Everything of one process.
+    Owner(Owner),
 }
 
 impl Filter {
@@ -23,6 +25,7 @@ impl Filter {
             Self::All => true,
             Self::Session(session) => leftover.session == *session,
             Self::DeadOwner => leftover.owner.as_ref().is_some_and(Owner::is_dead),
+            Self::Owner(owner) => leftover.owner.as_ref() == Some(owner),
         }
     }
 }
@@ -61,6 +64,9 @@ mod tests {
         assert!(Filter::Session("s1".into()).matches(&mine));
         assert!(!Filter::Session("s2".into()).matches(&mine));
         assert!(!Filter::DeadOwner.matches(&mine));
+        assert!(Filter::Owner(Owner::of_this_process()).matches(&mine));
+        let other = Owner { pid: 0, ..Owner::of_this_process() };
+        assert!(!Filter::Owner(other).matches(&mine));
         // An owner that cannot be read proves nothing.
         assert!(!Filter::DeadOwner.matches(&leftover("s1", None)));
         assert_eq!(mine.to_string(), "container n (session s1)");

@@ -243,9 +243,9 @@ impl SetupBuilder {
     /// the error carries the container's last log lines).
     ///
     /// # Cancel safety
-    /// Dropping the future takes away whatever it has started, and so does dropping the setup. A process that is killed does neither. Local
-    /// processes have a guardian for that; for the containers of a daemon `#[testcelery::test]` has a reaper, and a program of your own the
-    /// next run of such a test.
+    /// Dropping the future removes whatever it has started, and so does dropping the setup. A process that is killed, that exits, or that forgets
+    /// the setup does neither. Local processes have a guardian for that. For the containers of a daemon `#[testcelery::test]` has a reaper; what
+    /// another program leaves is removed by the next run of any program that uses testcelery on that daemon.
     pub async fn start(self) -> Result<Setup> {
         self.boot().await.map_err(|failure| failure.error)
     }

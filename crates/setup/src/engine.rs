@@ -70,6 +70,17 @@ impl Engine {
         Ok(Arc::new(Docker::connect().await?))
     }
 
+    /// The engine of that name and address in another process: see [`Engine::address`](api::Engine::address).
+    pub(crate) async fn at(name: &str, address: &str) -> Result<Arc<dyn api::Engine>> {
+        #[cfg(feature = "docker")]
+        if name == docker::ENGINE {
+            return Ok(Arc::new(Docker::at(address).await?));
+        }
+        Err(Error::Setup(format!(
+            "no engine of this build is named `{name}` and reached at an address ({address})"
+        )))
+    }
+
     /// Always an error: this build is without the feature `docker`.
     ///
     /// # Errors

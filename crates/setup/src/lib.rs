@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod evidence;
 mod hooks;
+mod interrupt;
 mod kept_errors;
 mod names;
 mod narrow;

@@ -6,7 +6,6 @@ use std::{
     fmt,
     future::Future,
     panic::AssertUnwindSafe,
-    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,6 +15,7 @@ use testcelery_api::{self as api, Capability, Logs, escape_report};
 use crate::{
     Error, Setup, SetupBuilder, evidence,
     hooks::panic_text,
+    interrupt::{Running, arrived},
     kept_errors::KeptErrors,
     narrow, reaper,
     report::{Report, ms},
@@ -23,9 +23,6 @@ use crate::{
 };
 
 pub use crate::narrow::Row;
-
-/// Set by the first interrupt: tests of this process that come later do not begin.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How many threads a test needs at least, besides its own.
 const THREADS: usize = 8;
@@ -72,6 +69,10 @@ pub enum Need {
 /// Where one of its needs is not met, nothing runs: the test is skipped, which standard error and the report say. The same holds where
 /// `TESTCELERY_BROKERS` or `TESTCELERY_BACKENDS` leaves out the kind of one of its brokers or result backends.
 ///
+/// # Signals
+/// While a test runs, the first `SIGINT` or `SIGTERM` removes every stack of this process within 8 s, whatever the bodies do, and then ends the process by
+/// that signal. Another one ends the process at once. Before the first and after the last test, signals do what they did without testcelery.
+///
 /// # Errors
 /// When the stack does not boot, the body fails, or something cannot be taken away.
 pub fn run<F, Fut>(test: &str, builder: fn() -> SetupBuilder, needs: &[Need], body: F) -> Result<(), Failure>
@@ -105,9 +106,12 @@ where
     }
     // Tokio panics without its threads, and an engine needs some more.
     api::require_threads(THREADS).map_err(|error| Failure(format!("no stack can be started: {error}")))?;
+    let running = Running::begin(test);
+    let running = running.map_err(|error| Failure(format!("signals cannot be watched: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure(format!("no tokio runtime: {error}")))?;
-    let (report, failure) = runtime.block_on(play(test, row, builder, needs, body));
+    let (report, failure) = runtime.block_on(play(test, row, &running, builder, needs, body));
+    drop(running);
     let written = report.write();
     // Log streams end with their containers; nothing is left that could hold the runtime up.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -126,6 +130,7 @@ fn become_reaper() -> Result<(), Failure> {
 async fn play<'a, F, Fut>(
     test: &'a str,
     row: Option<&Row>,
+    running: &Running,
     builder: fn() -> SetupBuilder,
     needs: &[Need],
     body: F,
@@ -144,9 +149,6 @@ where
         teardown_ms: 0,
         components_ms: 0,
     };
-    if INTERRUPTED.load(Ordering::SeqCst) {
-        return (report, Some("interrupted before it began".to_owned()));
-    }
     let begin = Instant::now();
     let mut builder = builder();
     match narrow::left_out(test, row, &builder).await {
@@ -171,21 +173,17 @@ where
         skip(test, &mut report, &reason);
         return (report, None);
     }
-    let is_guarded = engine.guards_itself();
-    if !is_guarded {
-        reaper::begun(test);
+    let address = if engine.guards_itself() { None } else { engine.address() };
+    if let Some(address) = &address {
+        reaper::begun(test, engine.name(), address);
     }
-    let booted = tokio::select! {
-        booted = builder.boot() => booted,
-        signal = interrupted() => Err(Error::Setup(format!("{signal} during the boot")).into()),
-    };
+    running.on(&engine);
+    let Some(booted) = unless_interrupted(builder.boot()).await else { return (report, None) };
     report.boot_ms = ms(begin.elapsed());
     let setup = match booted {
         Ok(setup) => setup,
         Err(failure) => {
-            if !is_guarded {
-                reaper::gone();
-            }
+            // Of what such a boot has started something may be left: the reaper looks when this process ends.
             if let Error::Stack(reason @ api::Error::NoSoftware { .. }) = &failure.error
                 && needs.contains(&Need::Software)
             {
@@ -197,26 +195,22 @@ where
         }
     };
 
+    running.has(&setup);
     report.components_ms = ms(setup.components_booted());
 
     let begin = Instant::now();
     let body = AssertUnwindSafe(body(setup.clone())).catch_unwind();
-    let failure = tokio::select! {
-        outcome = body => outcome.map_or_else(|panic| Some(panic_text(panic.as_ref())), Outcome::failure),
-        signal = interrupted() => Some(format!("{signal} during the test")),
-    };
+    let Some(outcome) = unless_interrupted(body).await else { return (report, None) };
+    let failure = outcome.map_or_else(|panic| Some(panic_text(panic.as_ref())), Outcome::failure);
     report.body_ms = ms(begin.elapsed());
 
     let begin = Instant::now();
     let logs = setup.all_logs();
-    let hooks = tokio::select! {
-        failures = setup.before_down() => failures.iter().map(|error| format!("{error:?}")).collect(),
-        // A hook may wait for what never comes; what was started goes all the same.
-        signal = interrupted() => vec![format!("{signal} in a hook before the stack was taken down")],
-    };
+    let Some(hooks) = unless_interrupted(setup.before_down()).await else { return (report, None) };
+    let hooks: Vec<String> = hooks.iter().map(|error| format!("{error:?}")).collect();
     let down = setup.down().await.err().map(|error| format!("{error:?}"));
     report.teardown_ms = ms(begin.elapsed());
-    if down.is_none() && !is_guarded {
+    if down.is_none() && address.is_some() {
         reaper::gone();
     }
 
@@ -243,33 +237,12 @@ fn with_evidence(test: &str, failure: &str, errors: &KeptErrors, logs: &[Logs]) 
     }
 }
 
-/// Waits for Ctrl-C or `SIGTERM` and says which it was.
-async fn interrupted() -> &'static str {
-    let signal = signal().await;
-    INTERRUPTED.store(true, Ordering::SeqCst);
-    signal
-}
-
-#[cfg(unix)]
-async fn signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+/// Drops a future when a signal arrives. `None` then: the process is about to end, and what is returned is read by nobody.
+async fn unless_interrupted<T>(future: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        _ = interrupt.recv() => "interrupted",
-        _ = terminate.recv() => "terminated",
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "interrupted",
-        Err(_) => std::future::pending().await,
+        biased;
+        () = arrived() => None,
+        output = future => Some(output),
     }
 }
 

@@ -5,6 +5,7 @@
 mod bad_input;
 mod call_options;
 mod content;
+mod daemon;
 mod declarations;
 mod default_tasks;
 mod engine;
@@ -18,6 +19,7 @@ mod many_workers;
 mod messages;
 mod nodes;
 mod ping;
+mod proxy;
 mod publishing;
 mod queues;
 mod recipes;

@@ -13,6 +13,8 @@ enum Layer {
     Engine,
     Vendor,
     Macros,
+    /// Signals of the process, for the facade.
+    Interrupt,
     Facade,
     /// The vendor of somebody else, which proves what such a one can do without.
     Outsider,
@@ -26,6 +28,7 @@ impl Layer {
             "crates/api" => Self::Api,
             "crates/client" => Self::Client,
             "crates/codegen" => Self::Codegen,
+            "crates/interrupt" => Self::Interrupt,
             "crates/macros" => Self::Macros,
             "crates/setup" => Self::Facade,
             "examples/custom_vendor" => Self::Outsider,
@@ -37,7 +40,7 @@ impl Layer {
 
     fn may_use(self, other: Self) -> bool {
         match self {
-            Self::Api | Self::Macros => false,
+            Self::Api | Self::Interrupt | Self::Macros => false,
             Self::Client | Self::Codegen | Self::Engine | Self::Outsider => other == Self::Api,
             Self::Vendor => matches!(other, Self::Api | Self::Client | Self::Codegen),
             Self::Facade => !matches!(other, Self::Facade | Self::Outsider | Self::Top),

@@ -1,12 +1,13 @@
-//! One thread per connected engine: it creates, follows logs, and removes what was dropped.
+//! One thread per connected engine: it creates, follows logs, removes what was dropped, and what dead owners have left.
 //!
 //! It has a runtime of its own, so that removal works from any `Drop`: without a runtime, during a panic, and on a runtime with
 //! one thread that is busy. Nothing that runs on it keeps the engine alive.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -17,11 +18,23 @@ use bollard::Docker as Client;
 use testcelery_api::spawn_thread;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
     task::{JoinHandle, JoinSet},
 };
 
-use crate::removal::{remove_container, remove_network_by_force};
+use testcelery_api::{BoxError, Filter};
+
+use crate::{
+    labels::Labels,
+    lease, leftovers,
+    removal::{remove_container, remove_network_by_force},
+};
+
+/// The daemons on which this process has removed what dead owners have left, by their addresses.
+static SWEPT: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
 /// How long the last drop of an engine waits for removals. A daemon that needs longer than this is not going to answer.
 const LAST_DROP: Duration = Duration::from_secs(30);
@@ -31,6 +44,8 @@ const LAST_DROP: Duration = Duration::from_secs(30);
 pub(crate) enum Doomed {
     Container(String),
     Network(String),
+    /// Everything of owners that have ended.
+    OfDeadOwners,
 }
 
 /// Removes what it names when it is dropped, unless it was disarmed.
@@ -63,20 +78,35 @@ pub(crate) struct Background {
     handle: Handle,
     janitor: Option<UnboundedSender<Doomed>>,
     ended: Mutex<mpsc::Receiver<()>>,
+    is_used: Arc<AtomicBool>,
 }
 
 impl Background {
     /// Starts the thread with a client of its own.
-    pub(crate) fn start(client: Client) -> io::Result<Self> {
+    pub(crate) fn start(client: Client, labels: Arc<Labels>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (janitor, doomed) = unbounded_channel();
         let (alive, ended) = mpsc::channel();
+        let is_used = Arc::new(AtomicBool::new(false));
+        let lease = Lease { labels, is_used: Arc::clone(&is_used) };
         spawn_thread("testcelery-docker", move || {
-            work(runtime, &client, doomed);
+            work(runtime, &client, lease, doomed);
             drop(alive);
         })?;
-        Ok(Self { handle, janitor: Some(janitor), ended: Mutex::new(ended) })
+        Ok(Self { handle, janitor: Some(janitor), ended: Mutex::new(ended), is_used })
+    }
+
+    /// Begins to renew the lease, and removes what dead owners have left on the daemon of that address, once in a process. Waits for neither.
+    pub(crate) fn begin(&self, address: &str) {
+        if self.is_used.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = swept.get_or_insert_default().insert(address.to_owned());
+        if let Some(janitor) = self.janitor.as_ref().filter(|_| is_first) {
+            let _ = janitor.send(Doomed::OfDeadOwners);
+        }
     }
 
     /// A guard for something that is about to be made.
@@ -105,9 +135,16 @@ impl Drop for Background {
     }
 }
 
-fn work(runtime: Runtime, client: &Client, mut doomed: UnboundedReceiver<Doomed>) {
+struct Lease {
+    labels: Arc<Labels>,
+    is_used: Arc<AtomicBool>,
+}
+
+fn work(runtime: Runtime, client: &Client, lease: Lease, mut doomed: UnboundedReceiver<Doomed>) {
     runtime.block_on(async {
         let mut removals = JoinSet::new();
+        let (end, ends) = oneshot::channel();
+        removals.spawn(lease::keep(client.clone(), lease.labels, lease.is_used, ends, lease::PERIOD));
         loop {
             tokio::select! {
                 next = doomed.recv() => match next {
@@ -117,6 +154,7 @@ fn work(runtime: Runtime, client: &Client, mut doomed: UnboundedReceiver<Doomed>
                 Some(_) = removals.join_next() => {}
             }
         }
+        drop(end);
         removals.join_all().await;
     });
     // Log followers end with it.
@@ -126,9 +164,12 @@ fn work(runtime: Runtime, client: &Client, mut doomed: UnboundedReceiver<Doomed>
 async fn remove(client: Client, doomed: Doomed) {
     // A daemon under load may fail to unmount a container's file system once; the next attempt finds it free.
     for pause in [Some(100), Some(500), None] {
-        let result = match &doomed {
-            Doomed::Container(name) => remove_container(&client, name).await,
-            Doomed::Network(name) => remove_network_by_force(&client, name).await,
+        let result: Result<(), BoxError> = match &doomed {
+            Doomed::Container(name) => remove_container(&client, name).await.map_err(Into::into),
+            Doomed::Network(name) => remove_network_by_force(&client, name).await.map_err(Into::into),
+            Doomed::OfDeadOwners => {
+                leftovers::remove(&client, &Filter::DeadOwner).await.map(drop).map_err(Into::into)
+            }
         };
         match (result, pause) {
             (Ok(()), _) => return,

@@ -15,6 +15,7 @@ use crate::{
     container::Shared,
     error::{ENGINE, failed},
     images::Resolved,
+    labels::Labels,
     reach::Reach,
     refusal::{Cause, Refusal, hint},
     resolve::{self, Address, Candidate, Environment, candidates},
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) daemon: Daemon,
     pub(crate) reach: Reach,
+    pub(crate) labels: Arc<Labels>,
     pub(crate) resolved: Resolved,
     pub(crate) folders: Folders,
     pub(crate) users: Users,
@@ -106,6 +108,20 @@ impl Docker {
         Self::connect_in(&Environment::of_process()).await
     }
 
+    /// Connects to the daemon at an address, for example `unix:///var/run/docker.sock` or `tcp://10.0.0.7:2375`. The environment does not
+    /// matter.
+    ///
+    /// # Errors
+    /// [`Error::NoEngine`] when no daemon answers there.
+    pub async fn at(address: &str) -> Result<Self> {
+        let candidate = Candidate {
+            rule: "the address that was asked for".to_owned(),
+            text: address.to_owned(),
+            address: Address::parse(address),
+        };
+        Self::first_of(vec![candidate], true, None).await
+    }
+
     /// The daemon that answers.
     pub fn daemon(&self) -> &Daemon {
         &self.inner.daemon
@@ -122,8 +138,17 @@ impl Docker {
             let reason = candidate.address.clone().err().unwrap_or_default();
             no_engine(true, &[(candidate, Refusal::new(Cause::Setting, reason))])
         })?;
+        let is_explicit = resolve::asked_for(environment).is_some();
+        Self::first_of(candidates(environment), is_explicit, ports_host).await
+    }
+
+    async fn first_of(
+        candidates: Vec<Candidate>,
+        is_explicit: bool,
+        ports_host: Option<String>,
+    ) -> Result<Self> {
         let mut tried = Vec::new();
-        for candidate in candidates(environment) {
+        for candidate in candidates {
             match greet(&candidate).await {
                 Ok((client, address, daemon)) => {
                     return Self::with(client, &address, daemon, ports_host).await;
@@ -131,7 +156,7 @@ impl Docker {
                 Err(refusal) => tried.push((candidate, refusal)),
             }
         }
-        Err(no_engine(resolve::asked_for(environment).is_some(), &tried))
+        Err(no_engine(is_explicit, &tried))
     }
 
     async fn with(
@@ -142,16 +167,16 @@ impl Docker {
     ) -> Result<Self> {
         let no_thread = failed("start a thread for", &daemon.address);
         let own = open(address, &client.client_version()).map_err(failed("connect to", &daemon.address))?;
-        let background = Background::start(own).map_err(no_thread)?;
-        let reach = match ports_host {
-            Some(host) => Reach::at(host),
-            None => Reach::find(&client, address).await,
-        };
+        let (reach, container) = Reach::find(&client, address).await;
+        let reach = ports_host.map_or(reach, Reach::at);
+        let labels = Arc::new(Labels::new(container));
+        let background = Background::start(own, Arc::clone(&labels)).map_err(no_thread)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 client,
                 daemon,
                 reach,
+                labels,
                 resolved: Resolved::default(),
                 folders: Folders::default(),
                 users: Users::default(),

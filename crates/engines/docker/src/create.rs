@@ -9,7 +9,7 @@ use bollard::models::{
 use testcelery_api::{CONTAINER_VARIABLE, ContainerSpec, Mount};
 
 use crate::{
-    labels::{LABEL_NAME, of_this_process},
+    labels::{LABEL_NAME, Labels},
     reach::Reach,
 };
 
@@ -34,8 +34,14 @@ pub(crate) fn in_network(spec: &ContainerSpec) -> EndpointSettings {
     EndpointSettings { aliases: Some(aliases), ..Default::default() }
 }
 
-pub(crate) fn body(spec: &ContainerSpec, name: &str, image: String, reach: &Reach) -> ContainerCreateBody {
-    let mut labels = of_this_process();
+pub(crate) fn body(
+    spec: &ContainerSpec,
+    name: &str,
+    image: String,
+    reach: &Reach,
+    labels: &Labels,
+) -> ContainerCreateBody {
+    let mut labels = labels.all();
     labels.insert(LABEL_NAME.to_owned(), spec.name.clone());
     let network = spec.network.as_ref().map(|network| network.id().to_owned());
     let env = [(CONTAINER_VARIABLE, name)].into_iter();
@@ -122,7 +128,13 @@ mod tests {
 
     #[test]
     fn ports_are_bound_to_this_machine_only() {
-        let body = body(&spec().port(6379).port_on(1, 2), "name", "redis:8".into(), &Reach::Loopback);
+        let body = body(
+            &spec().port(6379).port_on(1, 2),
+            "name",
+            "redis:8".into(),
+            &Reach::Loopback,
+            &Labels::new(None),
+        );
         let bindings = body.host_config.unwrap().port_bindings.unwrap();
         let of = |port: &str| bindings[port].clone().unwrap().remove(0);
         assert_eq!(of("6379/tcp").host_ip.as_deref(), Some("127.0.0.1"));
@@ -132,7 +144,8 @@ mod tests {
 
     #[test]
     fn labels_say_whose_it_is() {
-        let labels = body(&spec(), "name", "redis:8".into(), &Reach::Loopback).labels.unwrap();
+        let labels =
+            body(&spec(), "name", "redis:8".into(), &Reach::Loopback, &Labels::new(None)).labels.unwrap();
         assert_eq!(labels[LABEL_NAME], "broker");
         assert_eq!(labels[crate::LABEL_SESSION], testcelery_api::session_id());
         let owner = testcelery_api::Owner::parse(&labels[crate::LABEL_OWNER]).unwrap();
@@ -145,7 +158,8 @@ mod tests {
             .mount(Mount::bind("/src", "/app").read_only())
             .mount(Mount::tmpfs("/cache"))
             .memory_limit(1 << 26);
-        let config = body(&spec, "name", "redis:8".into(), &Reach::Loopback).host_config.unwrap();
+        let config =
+            body(&spec, "name", "redis:8".into(), &Reach::Loopback, &Labels::new(None)).host_config.unwrap();
         let mounts = config.mounts.unwrap();
         assert_eq!((mounts.len(), mounts[0].read_only), (1, Some(true)));
         assert!(config.tmpfs.unwrap().contains_key("/cache"));

@@ -20,7 +20,6 @@ use crate::{
     create::{body, random_name},
     error::{ENGINE, failed},
     images::{ensure, resolve},
-    labels::of_this_process,
     leftovers,
     network::DockerNetwork,
     reach::Reach,
@@ -36,6 +35,10 @@ impl Engine for Docker {
     fn description(&self) -> String {
         let Daemon { address, rule, server_version, .. } = self.daemon();
         format!("{ENGINE} {server_version} at {address} ({rule})")
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.daemon().address.clone())
     }
 
     fn supports(&self, capability: Capability) -> bool {
@@ -62,7 +65,7 @@ impl Engine for Docker {
         let request = NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".into()),
-            labels: Some(of_this_process()),
+            labels: Some(self.inner.labels.all()),
             ..Default::default()
         };
         let client = self.inner.client.clone();
@@ -120,23 +123,25 @@ impl Engine for Docker {
     }
 
     async fn leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
-        leftovers::list(self, filter).await
+        leftovers::list(&self.inner.client, filter).await
     }
 
     async fn remove_leftovers(&self, filter: &Filter) -> Result<Vec<Leftover>> {
-        leftovers::remove(self, filter).await
+        leftovers::remove(&self.inner.client, filter).await
     }
 }
 
 impl Docker {
+    /// A guard for something that is about to be made. The first one in a process also removes what dead owners have left on this daemon.
     fn guard(&self, doomed: Doomed) -> Result<Guard> {
+        self.inner.background.begin(&self.inner.daemon.address);
         let guard = self.inner.background.guard(doomed);
         guard.ok_or_else(|| failed("use", &self.inner.daemon.address)("the engine is shutting down"))
     }
 
     async fn create_from(&self, spec: &ContainerSpec, name: &str, image: &str) -> Result<(Guard, String)> {
         let guard = self.guard(Doomed::Container(name.to_owned()))?;
-        let body = body(spec, name, image.to_owned(), &self.inner.reach);
+        let body = body(spec, name, image.to_owned(), &self.inner.reach, &self.inner.labels);
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let client = self.inner.client.clone();
         // On a task of its own for the reason given in `create_network`. The guard is dropped when the request has failed, and

@@ -9,10 +9,11 @@ use std::{
 use bollard::{
     Docker as Client,
     errors::Error as ClientError,
-    query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder},
+    query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder},
 };
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
+use serde_json::Value;
 use testcelery_api::{Build, Error, Image, ImageSource, PullPolicy, Result};
 use tokio::io::AsyncReadExt;
 
@@ -21,6 +22,7 @@ use crate::{
     build::{build, ensure_built},
     connect::Inner,
     error::{chain, failed},
+    raw::{self, short_reference},
     removal::status,
 };
 
@@ -74,17 +76,9 @@ impl Docker {
     /// # Errors
     /// When the daemon cannot say.
     pub async fn images(&self) -> Result<Vec<ImageInfo>> {
-        let options = ListImagesOptionsBuilder::new().build();
-        let all = self.inner.client.list_images(Some(options)).await;
+        let all = raw::get(&self.inner.client, "/images/json").await;
         let all = all.map_err(failed("list", "images"))?;
-        let info = all.into_iter().map(|image| ImageInfo {
-            id: image.id,
-            references: image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect(),
-            size: u64::try_from(image.size).unwrap_or(0),
-            created: image.created,
-            labels: image.labels,
-        });
-        Ok(info.collect())
+        Ok(all.as_array().into_iter().flatten().filter_map(info).collect())
     }
 
     /// Pulls a reference, whether or not it is there.
@@ -143,6 +137,21 @@ impl Docker {
             _ => Ok(()),
         }
     }
+}
+
+/// An image of the daemon's list. One without an identifier is left out.
+fn info(image: &Value) -> Option<ImageInfo> {
+    let tags = image["RepoTags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    Some(ImageInfo {
+        id: image["Id"].as_str()?.to_owned(),
+        references: tags
+            .filter(|tag| *tag != "<none>:<none>")
+            .map(|tag| short_reference(tag).to_owned())
+            .collect(),
+        size: image["Size"].as_u64().unwrap_or(0),
+        created: image["Created"].as_i64().unwrap_or(0),
+        labels: raw::labels(&image["Labels"]),
+    })
 }
 
 /// Makes sure that an image is there, and says by which reference.
@@ -213,17 +222,24 @@ fn missing(reference: &str, substitute: Option<&str>, reason: &str) -> Error {
 }
 
 pub(crate) async fn has(inner: &Inner, reference: &str) -> Result<bool> {
-    match inner.client.inspect_image(reference).await {
-        Ok(image) => {
-            // Docker makes the working folder when it builds, or at the latest when it creates a container.
-            if let Some(folder) = image.config.and_then(|config| config.working_dir) {
-                inner.folders.has(reference, &folder);
-            }
-            Ok(true)
-        }
-        Err(error) if status(&error) == Some(404) => Ok(false),
-        Err(error) => Err(failed("inspect", reference)(error)),
+    let found = raw::find(&inner.client, &format!("/images/{}/json", in_path(reference))).await;
+    let Some(image) = found.map_err(failed("inspect", reference))? else { return Ok(false) };
+    // Docker makes the working folder when it builds, or at the latest when it creates a container.
+    if let Some(folder) = image["Config"]["WorkingDir"].as_str() {
+        inner.folders.has(reference, folder);
     }
+    Ok(true)
+}
+
+/// A reference as a part of a path.
+fn in_path(reference: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/:@".contains(byte);
+    let encoded = |byte: &u8| format!("%{byte:02X}");
+    reference
+        .as_bytes()
+        .iter()
+        .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { encoded(byte) })
+        .collect()
 }
 
 async fn pull(

@@ -10,14 +10,30 @@ pub const LABEL: &str = "testcelery";
 pub const LABEL_SESSION: &str = "testcelery.session";
 /// The process that owns it, as `pid=4711 start=123456 boot=<id> ns=<number>`: an [`Owner`].
 pub const LABEL_OWNER: &str = "testcelery.owner";
+/// The id of the container of the same daemon in which the owner runs. Absent where the owner runs in none.
+pub const LABEL_CONTAINER: &str = "testcelery.container";
 /// The name inside the setup, as `broker`; on containers only.
 pub const LABEL_NAME: &str = "testcelery.name";
 
-/// The labels of something that this process makes.
-pub(crate) fn of_this_process() -> HashMap<String, String> {
-    HashMap::from([
-        (LABEL.to_owned(), "true".to_owned()),
-        (LABEL_SESSION.to_owned(), session_id().to_owned()),
-        (LABEL_OWNER.to_owned(), Owner::of_this_process().to_string()),
-    ])
+/// The labels of what this process makes on one daemon.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    container: Option<String>,
+}
+
+impl Labels {
+    /// `container` is the one of that daemon in which this process runs.
+    pub(crate) fn new(container: Option<String>) -> Self {
+        Self { container }
+    }
+
+    pub(crate) fn all(&self) -> HashMap<String, String> {
+        let labels = [
+            (LABEL, "true".to_owned()),
+            (LABEL_SESSION, session_id().to_owned()),
+            (LABEL_OWNER, Owner::of_this_process().to_string()),
+        ];
+        let container = self.container.iter().map(|id| (LABEL_CONTAINER, id.clone()));
+        labels.into_iter().chain(container).map(|(key, value)| (key.to_owned(), value)).collect()
+    }
 }

@@ -9,12 +9,18 @@ mod create;
 mod engine;
 mod error;
 mod exec;
+#[cfg(all(test, unix))]
+#[path = "../tests/fake/daemon.rs"]
+mod fake_daemon;
 mod follow;
 mod images;
 mod labels;
+mod lease;
 mod leftovers;
 mod network;
+mod owners;
 mod pools;
+mod raw;
 mod reach;
 mod refusal;
 mod removal;
@@ -26,5 +32,5 @@ pub use build::Progress;
 pub use connect::{Daemon, Docker};
 pub use error::ENGINE;
 pub use images::ImageInfo;
-pub use labels::{LABEL, LABEL_NAME, LABEL_OWNER, LABEL_SESSION};
+pub use labels::{LABEL, LABEL_CONTAINER, LABEL_NAME, LABEL_OWNER, LABEL_SESSION};
 pub use resolve::{OVERRIDE_VARIABLE, PORTS_HOST_VARIABLE};

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use bollard::query_parameters::ListNetworksOptions;
+use serde_json::Value;
 use testcelery_api::Result;
 
-use crate::{Docker, error::failed};
+use crate::{Docker, error::failed, raw};
 
 /// What a daemon without `default-address-pools` hands out: base address, its prefix, the prefix of one network.
 /// (moby, `libnetwork/ipamutils`: 172.17 to 172.31 by /16, and 192.168.0.0/16 by /20.)
@@ -59,22 +59,17 @@ impl Docker {
     /// When the daemon cannot say what networks there are.
     pub async fn free_networks(&self) -> Result<usize> {
         let client = &self.inner.client;
-        let info = client.info().await.map_err(failed("inspect", "the daemon"))?;
-        let networks = client.list_networks(None::<ListNetworksOptions>).await;
-        let networks = networks.map_err(failed("list", "networks"))?;
-        let taken: Vec<Subnet> = networks
-            .into_iter()
-            .filter_map(|network| network.ipam?.config)
-            .flatten()
-            .filter_map(|config| Subnet::parse(&config.subnet?))
-            .collect();
-        let configured: Vec<(Subnet, u8)> = info
-            .default_address_pools
-            .unwrap_or_default()
+        let info = raw::get(client, "/info").await.map_err(failed("inspect", "the daemon"))?;
+        let networks = raw::get(client, "/networks").await.map_err(failed("list", "networks"))?;
+        let entries = |list: &Value| list.as_array().cloned().unwrap_or_default();
+        let configs = entries(&networks).into_iter().flat_map(|network| entries(&network["IPAM"]["Config"]));
+        let taken: Vec<Subnet> =
+            configs.filter_map(|config| Subnet::parse(config["Subnet"].as_str()?)).collect();
+        let configured: Vec<(Subnet, u8)> = entries(&info["DefaultAddressPools"])
             .into_iter()
             .filter_map(|pool| {
-                let size = u8::try_from(pool.size?).ok()?;
-                Some((Subnet::parse(&pool.base?)?, size))
+                let size = u8::try_from(pool["Size"].as_u64()?).ok()?;
+                Some((Subnet::parse(pool["Base"].as_str()?)?, size))
             })
             .collect();
         Ok(free(&configured, &taken))

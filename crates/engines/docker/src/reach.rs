@@ -19,21 +19,26 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// Asks the daemon whether it knows the container that this process may be in. A file such as `/.dockerenv` proves nothing.
-    pub(crate) async fn find(client: &Client, address: &Address) -> Self {
+    /// Asks the daemon whether it knows the container that this process may be in. A file such as `/.dockerenv` proves nothing. Returns the id
+    /// of that container too, also where ports are reached as outside of it.
+    pub(crate) async fn find(client: &Client, address: &Address) -> (Self, Option<String>) {
+        let mut container = None;
         for id in own_ids() {
             if let Ok(own) = client.inspect_container(&id, None::<InspectContainerOptions>).await {
                 let mode = own.host_config.and_then(|config| config.network_mode);
+                let id = own.id.unwrap_or(id);
                 // A container in the host's network reaches the ports of the host as everybody there does.
                 if mode.as_deref() != Some("host") {
-                    return Self::Inside(own.id.unwrap_or(id));
+                    return (Self::Inside(id.clone()), Some(id));
                 }
+                container.get_or_insert(id);
             }
         }
-        match address {
+        let reach = match address {
             Address::Tcp { host, .. } if !is_loopback(host) => Self::Remote(host.clone()),
             _ => Self::Loopback,
-        }
+        };
+        (reach, container)
     }
 
     /// For a user who knows the host where published ports are reached.

@@ -94,7 +94,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| "not an address; expected `unix:///path` or `tcp://host:port`".to_owned())?;

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use rustix::{
@@ -22,10 +23,14 @@ const CONTAINER: &str = "container";
 const FOLDER: &str = "folder";
 const PROCESS: &str = "process";
 
+/// Time in which every run that begins has written its owner.
+const BEGINNING: Duration = Duration::from_secs(600);
+
 /// A leftover and where it is.
 struct Found {
     leftover: Leftover,
     folder: PathBuf,
+    has_ended: bool,
 }
 
 /// Containers, the folders of runs whose owner has ended, and processes whose folder is gone.
@@ -36,7 +41,7 @@ pub(crate) fn list(filter: &Filter) -> io::Result<Vec<Leftover>> {
 
 /// Processes that work in the folder of a run that is not there any more. Whose they were is not known: their owner has ended.
 fn strays(filter: &Filter) -> Vec<(Process, Leftover)> {
-    if matches!(filter, Filter::Session(_)) {
+    if matches!(filter, Filter::Session(_) | Filter::Owner(_)) {
         return Vec::new();
     }
     let base = base();
@@ -61,7 +66,7 @@ pub(crate) fn remove(filter: &Filter) -> io::Result<Vec<Leftover>> {
 /// As [`remove`], but for processes whose folder is gone: looking for those means to look at every process.
 pub(crate) fn remove_runs(filter: &Filter) -> io::Result<Vec<Leftover>> {
     let mut removed = Vec::new();
-    for Found { leftover, folder } in find(filter)? {
+    for Found { leftover, folder, .. } in find(filter)? {
         if leftover.kind == CONTAINER {
             // The numbers of another boot, or of another process namespace, are somebody else's here.
             let is_here = leftover.owner.as_ref().is_some_and(Owner::is_here);
@@ -87,19 +92,41 @@ fn find(filter: &Filter) -> io::Result<Vec<Found>> {
         let mut lines = whose.lines();
         let owner = lines.next().and_then(Owner::parse);
         let session = lines.next().unwrap_or_default().to_owned();
+        let has_ended = owner.as_ref().map_or_else(|| is_forgotten(&run), |owner| has_ended(&run, owner));
         let of = |kind, folder: &Path| {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let leftover = Leftover { kind, name, session: session.clone(), owner: owner.clone() };
-            Found { leftover, folder: folder.to_owned() }
+            Found { leftover, folder: folder.to_owned(), has_ended }
         };
         // Containers first: a run's folder is what names them.
         all.extend(folders(&run)?.iter().map(|container| of(CONTAINER, container)));
-        if owner.as_ref().map_or_else(|| is_lost(&run), Owner::is_dead) {
+        // A run that lives needs its folder, unless it is meant by name.
+        let is_meant = matches!(filter, Filter::Owner(meant) if owner.as_ref() == Some(meant));
+        if is_meant || has_ended || owner.is_none() && is_lost(&run) {
             all.push(of(FOLDER, &run));
         }
     }
-    all.retain(|found| filter.matches(&found.leftover));
+    all.retain(|found| match filter {
+        Filter::DeadOwner => found.has_ended,
+        _ => filter.matches(&found.leftover),
+    });
     Ok(all)
+}
+
+/// Whether the owner of a run has ended. Where its process cannot be seen, the lock that it holds tells.
+fn has_ended(run: &Path, owner: &Owner) -> bool {
+    if owner.is_here() {
+        return owner.is_dead();
+    }
+    // What cannot be locked for another reason than that it is locked proves nothing.
+    fs::File::open(run.join(WHOSE)).is_ok_and(|whose| whose.try_lock_shared().is_ok())
+}
+
+/// Whether a run without an owner that can be read is left from one that was killed while it began. The folder of one that begins is younger.
+fn is_forgotten(run: &Path) -> bool {
+    let made = fs::metadata(run).and_then(|it| it.modified());
+    let age = made.map(|made| SystemTime::now().duration_since(made).unwrap_or_default());
+    is_lost(run) && age.is_ok_and(|age| age > BEGINNING)
 }
 
 /// Whether the process that a run is named after has ended: all that can be told of a folder whose owner cannot be read. One that is just

@@ -1,7 +1,8 @@
 //! The run of an engine: everything that one process makes, in one folder.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -10,7 +11,8 @@ use testcelery_api::{Owner, PrivateFolder, Result, session_id};
 
 use crate::{error::failed, guardian::Guardian, leftovers};
 
-/// The file of a run's folder that says whose it is: the owner in its first line, the session in its second.
+/// The file of a run's folder that says whose it is: the owner in its first line, the session in its second. The owner holds a lock on it as long
+/// as it lives, which says so to those who cannot see its process: in other process namespaces, and on other machines that share the folder.
 pub(crate) const WHOSE: &str = "owner";
 
 /// A run with its folder and its guardian. Dropping it ends both.
@@ -19,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) folder: PathBuf,
     guardian: Guardian,
+    /// Locked until it is closed.
+    _whose: fs::File,
 }
 
 impl Run {
@@ -31,10 +35,14 @@ impl Run {
         // Before its folder: it also removes one that is half made when we are killed.
         let guardian =
             Guardian::start(&id, &folder).map_err(failed("start", "/bin/sh, which guards the run"))?;
-        let run = Self { id, folder, guardian };
-        // What is half made goes with it, where this fails.
-        make(&base, &run.folder).map_err(failed("create folder", run.folder.display().to_string()))?;
-        Ok(run)
+        match make(&base, &folder) {
+            Ok(whose) => Ok(Self { id, folder, guardian, _whose: whose }),
+            Err(error) => {
+                // What is half made.
+                let _ = remove_folder(&folder);
+                Err(failed("create folder", folder.display().to_string())(error))
+            }
+        }
     }
 }
 
@@ -89,7 +97,7 @@ fn open_up(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn make(base: &Path, folder: &Path) -> io::Result<()> {
+fn make(base: &Path, folder: &Path) -> io::Result<fs::File> {
     // The base goes with the last run: another process may remove it between these two.
     for _ in 0..100 {
         PrivateFolder::create_in_shared(base)?;
@@ -99,8 +107,15 @@ fn make(base: &Path, folder: &Path) -> io::Result<()> {
             Ok(()) => {
                 // Whole or not at all: who reads it must not take half an owner for a dead one.
                 let draft = folder.join("owner.new");
-                fs::write(&draft, format!("{}\n{}\n", Owner::of_this_process(), session_id()))?;
-                return fs::rename(draft, folder.join(WHOSE));
+                let mut whose = fs::File::create_new(&draft)?;
+                // A file system without locks has none to look at either.
+                match whose.try_lock() {
+                    Ok(()) => {}
+                    Err(error) => tracing::debug!(%error, "the run is not locked"),
+                }
+                write!(whose, "{}\n{}\n", Owner::of_this_process(), session_id())?;
+                fs::rename(draft, folder.join(WHOSE))?;
+                return Ok(whose);
             }
         }
     }

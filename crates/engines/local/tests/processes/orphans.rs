@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testcelery_api::{Engine, Filter, Leftover, SESSION_VARIABLE, start_time};
+use testcelery_api::{Engine, Filter, Leftover, Owner, SESSION_VARIABLE, start_time};
 use testcelery_local::Local;
 
 use crate::{members, script, started};
@@ -133,4 +133,71 @@ async fn a_shell_in_the_folder_is_left_alone() {
     assert!(foreign.try_wait().unwrap().is_none(), "somebody else's process");
     foreign.kill().unwrap();
     foreign.wait().unwrap();
+}
+
+/// The owner's process cannot be seen from here, for example in a container that shares the folder: its lock tells.
+#[tokio::test]
+async fn an_owner_elsewhere_has_ended_when_its_lock_is_free() {
+    let engine = Local::open();
+    let container = started(&engine, script("c", "exec sleep 60")).await;
+    let base = std::env::temp_dir().join(format!("testcelery-{}", rustix::process::getuid().as_raw()));
+    let run = base.join(format!("1-elsewhere{}", std::process::id()));
+    fs::create_dir_all(run.join("testcelery-00000000-c")).unwrap();
+    let owner = Owner { namespace: "1".to_owned(), ..Owner::of_this_process() };
+    let mut whose = fs::File::create(run.join("owner.new")).unwrap();
+    whose.lock().unwrap();
+    writeln!(whose, "{owner}\nelsewhere").unwrap();
+    fs::rename(run.join("owner.new"), run.join("owner")).unwrap();
+    let of = |left: Vec<Leftover>| left.into_iter().filter(|left| left.session == "elsewhere").count();
+    assert_eq!(of(engine.leftovers(&Filter::DeadOwner).await.unwrap()), 0);
+    assert_eq!(of(engine.leftovers(&Filter::All).await.unwrap()), 1);
+    drop(whose);
+    // Any test of this file that begins a run removes it from now on.
+    engine.remove_leftovers(&Filter::DeadOwner).await.unwrap();
+    assert!(!run.exists());
+    container.remove().await.unwrap();
+}
+
+/// The guardian is killed with its owner: the next run removes what is left.
+#[tokio::test]
+async fn kill_9_of_the_owner_and_its_guardian() {
+    let session = std::env::var(SESSION_VARIABLE).unwrap_or_default();
+    if session.starts_with(OWNER) {
+        let container = started(&Local::open(), script("c", "echo up; exec sleep 600")).await;
+        container.logs().wait_for("up").await.unwrap();
+        std::io::stdout().write_all(format!("\nid {}\n", container.id()).as_bytes()).unwrap();
+        return std::future::pending().await;
+    }
+    let session = format!("{OWNER}pair-{}", std::process::id());
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "orphans::kill_9_of_the_owner_and_its_guardian"])
+        .env(SESSION_VARIABLE, &session)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let id = lines.find_map(|line| line.strip_prefix("id ").map(str::to_owned)).unwrap();
+    let guardian = child_of(owner.id(), "guardian");
+    let pids = [guardian.to_string(), owner.id().to_string()];
+    assert!(Command::new("kill").arg("-KILL").args(&pids).status().unwrap().success());
+    owner.wait().unwrap();
+    let next = Local::open();
+    let container = started(&next, script("c", "exec sleep 60")).await;
+    assert!(members(&id).is_empty());
+    assert!(next.leftovers(&Filter::Session(session)).await.unwrap().is_empty());
+    container.remove().await.unwrap();
+}
+
+/// The child of a process with a word in its command line.
+fn child_of(parent: u32, word: &str) -> u32 {
+    let is_it = |pid: &u32| {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&read("stat")).into_owned();
+        let fields = stat
+            .rsplit_once(')')
+            .map(|(_, fields)| fields.split_whitespace().nth(1) == Some(&parent.to_string()));
+        fields == Some(true) && read("cmdline").split(|byte| *byte == 0).any(|it| it == word.as_bytes())
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it).unwrap()
 }
