@@ -55,6 +55,10 @@ pub enum ContainerState {
 /// One container of an engine. It is its own guard: dropping the last handle of a container that was not removed removes it.
 ///
 /// Files are written between creation and start, so that nothing in the container ever runs without them.
+///
+/// Every call ends by itself, but for [`wait_exit`](Self::wait_exit): an engine gives up on what does not answer, and says so. The Docker
+/// engine waits 2 minutes for each answer of its daemon and 5 minutes for a call with several of them, the local engine 20 s for processes
+/// to die.
 #[async_trait]
 pub trait Container: Send + Sync + fmt::Debug {
     /// The engine's identifier.
@@ -84,7 +88,7 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// When the engine cannot start it.
     async fn start(&self) -> Result<()>;
 
-    /// Asks it to end with `SIGTERM`, and kills it after `grace`. Returns when it has ended.
+    /// Asks it to end with `SIGTERM`, and kills it after `grace`. Returns when it has ended; the engine's own limit begins after `grace`.
     ///
     /// # Errors
     /// When the engine refuses.
@@ -101,6 +105,7 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`stop`](Self::stop) and [`start`](Self::start).
     async fn restart(&self, grace: Duration) -> Result<()> {
+        let _restarting = self.logs().begin_restart();
         self.stop(grace).await?;
         self.start().await
     }
@@ -117,10 +122,10 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// When the engine refuses.
     async fn unpause(&self) -> Result<()>;
 
-    /// Runs a command inside it to its end, with standard output and standard error apart.
+    /// Runs a command inside it to its end, with standard output and standard error apart. Takes [`Exec::timeout`] at most.
     ///
     /// # Errors
-    /// When the command could not be run; a command that fails is an [`ExecOutput`] with its code.
+    /// When the command could not be run, or has not ended in time; a command that fails is an [`ExecOutput`] with its code.
     async fn exec(&self, exec: Exec) -> Result<ExecOutput>;
 
     /// Writes files into it, running or not.
@@ -141,7 +146,8 @@ pub trait Container: Send + Sync + fmt::Debug {
     /// When the engine cannot say.
     async fn state(&self) -> Result<ContainerState>;
 
-    /// Waits until it has ended and its whole log is there; forever, if it does not end.
+    /// Waits until it has ended and its whole log is there. Without a limit, for use beside something that has one; a test waits with
+    /// [`Node::wait_exit_within`](crate::Node::wait_exit_within).
     async fn wait_exit(&self) -> ExitStatus {
         self.logs().wait_ended().await
     }

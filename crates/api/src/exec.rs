@@ -1,6 +1,9 @@
 //! Commands that run inside a running container.
 
-use std::string::FromUtf8Error;
+use std::{string::FromUtf8Error, time::Duration};
+
+/// The time that a command may take, unless it says otherwise: 5 minutes.
+pub const DEFAULT_EXEC_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A command to run inside a container.
 ///
@@ -21,6 +24,8 @@ pub struct Exec {
     pub user: Option<String>,
     /// The folder to run in; `None` is the container's own working folder.
     pub working_dir: Option<String>,
+    /// The time that it may take. Default: [`DEFAULT_EXEC_TIMEOUT`].
+    pub timeout: Duration,
 }
 
 impl Exec {
@@ -31,6 +36,7 @@ impl Exec {
             env: Vec::new(),
             user: None,
             working_dir: None,
+            timeout: DEFAULT_EXEC_TIMEOUT,
         }
     }
 
@@ -45,6 +51,14 @@ impl Exec {
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
+        self
+    }
+
+    /// Sets the time that it may take; a command that runs longer is an error. The local engine kills it then; Docker has no way to end
+    /// it, so that it runs on inside the container.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 

@@ -82,6 +82,7 @@ struct State {
     started_at: u64,
     partial: [Partial; 2],
     ended: Option<ExitStatus>,
+    restarts: usize,
 }
 
 /// The beginning of a line whose end has not come.
@@ -200,6 +201,18 @@ impl Logs {
         self.shared.changed.notify_waiters();
     }
 
+    /// For engines: the container is going to be started again by the caller, which lasts until the answer is dropped.
+    #[must_use = "the restart is over when this is dropped"]
+    pub fn begin_restart(&self) -> Restarting {
+        self.state().restarts += 1;
+        Restarting(self.clone())
+    }
+
+    /// Returns whether a restart is under way: the container may have ended, and is going to be started again.
+    pub fn is_restarting(&self) -> bool {
+        self.state().restarts > 0
+    }
+
     /// Waits until the container ends; forever, if it does not.
     pub async fn wait_ended(&self) -> ExitStatus {
         loop {
@@ -249,6 +262,17 @@ impl Logs {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock is held leaves plain data behind that is still worth reading.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A restart that is under way; see [`Logs::begin_restart`].
+#[derive(Debug)]
+pub struct Restarting(Logs);
+
+impl Drop for Restarting {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.restarts = state.restarts.saturating_sub(1);
     }
 }
 

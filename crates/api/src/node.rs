@@ -4,12 +4,17 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{ConnectionUrl, Container, ExitStatus, Logs, Result, Signal, until_ready};
+use crate::{ConnectionUrl, Container, Error, Evidence, ExitStatus, Logs, Result, Signal, until_ready};
 
 /// How long a node gets between `SIGTERM` and `SIGKILL` when it is restarted.
 const RESTART_GRACE: Duration = Duration::from_secs(10);
 
+/// The time that a node gets to end after `SIGKILL`.
+const KILL_LIMIT: Duration = Duration::from_secs(60);
+
 /// A running part of the stack. It owns its container.
+///
+/// Every call ends by itself, but for [`wait_exit`](Self::wait_exit).
 #[async_trait]
 pub trait Node: Any + Send + Sync + fmt::Debug {
     /// The container it runs in.
@@ -28,7 +33,7 @@ pub trait Node: Any + Send + Sync + fmt::Debug {
         self.container().logs()
     }
 
-    /// Waits until it is usable.
+    /// Waits until it is usable, for the ready timeout of its spec at most (60 s unless its component says otherwise).
     ///
     /// # Errors
     /// With evidence, when it does not become ready in time or ends.
@@ -36,14 +41,15 @@ pub trait Node: Any + Send + Sync + fmt::Debug {
         until_ready(self.container().as_ref()).await
     }
 
-    /// Sends a signal. After `SIGKILL` it returns when the container has ended, after any other as soon as it is sent.
+    /// Sends a signal. After `SIGKILL` it returns when the container has ended, within 60 s; after any other as soon as it is sent.
     ///
     /// # Errors
-    /// When the engine refuses, as for a container that does not run.
+    /// When the engine refuses, for example for a container that does not run; [`Error::Timeout`](crate::Error::Timeout) when the container
+    /// does not end.
     async fn kill(&self, signal: Signal) -> Result<()> {
         self.container().kill(&signal).await?;
         if signal == Signal::KILL {
-            self.wait_exit().await;
+            self.wait_exit_within(KILL_LIMIT).await?;
         }
         Ok(())
     }
@@ -66,9 +72,20 @@ pub trait Node: Any + Send + Sync + fmt::Debug {
         self.ready().await
     }
 
-    /// Waits until its main process ends; forever, if it does not.
+    /// Waits until its main process ends. Without a limit: where it may not end, use [`wait_exit_within`](Self::wait_exit_within).
     async fn wait_exit(&self) -> ExitStatus {
         self.container().wait_exit().await
+    }
+
+    /// Waits until its main process ends, for `limit` at most.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`](crate::Error::Timeout) with evidence when it does not end in time.
+    async fn wait_exit_within(&self, limit: Duration) -> Result<ExitStatus> {
+        match tokio::time::timeout(limit, self.wait_exit()).await {
+            Ok(status) => Ok(status),
+            Err(_) => Err(Error::Timeout(Box::new(Evidence::collect(self.logs(), "its end", limit)))),
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The Celery app on the caller's side.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AppBuilder, Call, Control, Error, Queues, ResultStore, Signals, Transport, signals::Registry};
+use crate::{
+    AppBuilder, Call, Control, Error, Queues, ResultStore, Signals, Transport, bound::CLOSE_LIMIT,
+    signals::Registry,
+};
 
 /// A Celery app: publishes tasks, reads their results, asks workers. Clones share its connections.
 #[derive(Clone)]
@@ -19,11 +22,19 @@ type OnError = dyn Fn(&Error) + Send + Sync;
 pub(crate) struct Hooks {
     /// Evidence for a result that does not come.
     pub(crate) on_timeout: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Ends when no worker of a queue is left.
+    pub(crate) workers_gone: Option<Arc<WatchWorkers>>,
     /// Sees every error of a result.
     pub(crate) on_error: Option<Arc<OnError>>,
     /// A handler of a signal that fails makes the call fail.
     pub(crate) strict_signals: bool,
 }
+
+/// Watches the workers of a queue.
+type WatchWorkers = dyn Fn(&str) -> WorkersGone + Send + Sync;
+
+/// Ends when no worker is left, with what is known of them.
+pub(crate) type WorkersGone = Pin<Box<dyn Future<Output = String> + Send>>;
 
 struct Inner {
     name: String,
@@ -104,14 +115,15 @@ impl App {
         self.inner.store.as_ref().map(|store| store.safe_url())
     }
 
-    /// Closes the connections and disconnects the handlers of signals, for all clones. Calls after this fail. A server that does not answer is
-    /// waited for no longer than the transport documents: 2 s on AMQP.
+    /// Closes the connections and disconnects the handlers of signals, for all clones. Calls after this fail.
+    ///
+    /// Takes 5 s at most: each of the two connections gets 2.5 s, and what a server does not answer by then is left behind.
     pub async fn close(&self) {
         self.inner.signals.clear();
         if let Some(store) = &self.inner.store {
-            store.close().await;
+            closed("result backend", store.close()).await;
         }
-        self.inner.transport.close().await;
+        closed("broker", self.inner.transport.close()).await;
     }
 
     pub(crate) fn queues(&self) -> &Queues {
@@ -152,6 +164,21 @@ impl App {
 
     pub(crate) fn has_strict_signals(&self) -> bool {
         self.inner.hooks.strict_signals
+    }
+
+    /// Waits until no worker is left that could run tasks of a queue, and returns what is known of them; forever where nobody knows.
+    pub(crate) async fn workers_gone(&self, queue: &str) -> String {
+        match &self.inner.hooks.workers_gone {
+            Some(hook) => hook(queue).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Closes a connection in order, or leaves it behind after [`CLOSE_LIMIT`].
+pub(crate) async fn closed(server: &str, closing: impl Future<Output = ()>) {
+    if tokio::time::timeout(CLOSE_LIMIT, closing).await.is_err() {
+        tracing::debug!(server, "the connection was not closed in order within {CLOSE_LIMIT:?}");
     }
 }
 

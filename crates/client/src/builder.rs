@@ -1,12 +1,14 @@
 //! How an app finds its servers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use testcelery_api::ConnectionUrl;
 
 use crate::{
     Address, App, DEFAULT_QUEUE, Error, Queues, Result, ResultStore, StoreFactory, Transport,
-    TransportFactory, app::Hooks,
+    TransportFactory,
+    app::{Hooks, closed},
+    bound::{CONNECT_LIMIT, within},
 };
 
 /// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
@@ -116,6 +118,17 @@ impl AppBuilder {
         self
     }
 
+    /// Sets what watches the workers while a result is waited for. It gets the queue that the task was sent to, and its future ends when no
+    /// worker is left that could run the task, with what is known of the workers: `get` then ends with [`Error::WorkersGone`], unless the
+    /// result has come meanwhile. The future has to leave time for a result that is on its way, and for a worker that is started again.
+    pub fn on_workers_gone<F>(mut self, watch: impl Fn(&str) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        self.hooks.workers_gone = Some(Arc::new(move |queue| Box::pin(watch(queue))));
+        self
+    }
+
     /// Sets what is asked for evidence when no result comes in time. Its answer is added to the error.
     pub fn on_timeout(mut self, evidence: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.hooks.on_timeout = Some(Arc::new(evidence));
@@ -138,6 +151,9 @@ impl AppBuilder {
 
     /// Connects to the broker and to the result backend. Each broker of a list has one attempt, of 5 s at most with this project's vendors.
     ///
+    /// Takes about 5 s at most for each server that is not there, misspelt or does not answer, and 10 s for one whose transport or store is
+    /// not of this workspace. Later calls have more patience: see [`Call::send`](crate::Call::send).
+    ///
     /// # Errors
     /// [`Error::NoBroker`], [`Error::Url`], [`Error::UnknownScheme`] and [`Error::UnsupportedUrl`] before anything is connected to,
     /// [`Error::NoRpc`] if the broker carries no results, [`Error::Connection`] if a server cannot be reached, [`Error::Brokers`] if none of
@@ -157,13 +173,18 @@ impl AppBuilder {
         let transport = connect_first(choices).await?;
         let store: Result<Option<Arc<dyn ResultStore>>> = match backend {
             Backend::Disabled => Ok(None),
-            Backend::Rpc => transport.rpc_store().await.map(Some),
-            Backend::Store(address, factory) => factory.connect(address).await.map(Some),
+            Backend::Rpc => {
+                connected(BACKEND, || transport.safe_url(), transport.rpc_store()).await.map(Some)
+            }
+            Backend::Store(address, factory) => {
+                let url = located(&address);
+                connected(BACKEND, || url, factory.connect(address)).await.map(Some)
+            }
         };
         let store = match store {
             Ok(store) => store,
             Err(error) => {
-                transport.close().await;
+                closed(BROKER, transport.close()).await;
                 return Err(error);
             }
         };
@@ -256,6 +277,20 @@ fn locate(source: &Source, role: &'static str) -> Result<(Arc<dyn Address>, Conn
 
 fn unsupported(role: &'static str, url: &ConnectionUrl, problem: String) -> Error {
     Error::UnsupportedUrl { role, url: url.to_string(), problem }
+}
+
+/// Keeps a first connection within its limit.
+async fn connected<T>(
+    role: &'static str,
+    url: impl FnOnce() -> String,
+    connecting: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    within(CONNECT_LIMIT, || format!("connect to the {role}"), url, connecting).await
+}
+
+/// The redacted URL, for errors.
+fn located(address: &Arc<dyn Address>) -> String {
+    address.url().map_or_else(|_| "its address".to_owned(), |url| url.to_string())
 }
 
 fn unknown(scheme: &str, role: &'static str, known: impl Iterator<Item = &'static str>) -> Error {

@@ -7,16 +7,19 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use crate::{App, Error, Inbox, JsonError, Message, Properties, PythonJson, Result};
+use crate::{App, Error, Inbox, JsonError, Message, Properties, PythonJson, Result, foreign_serializer};
 
 /// How long replies are collected unless a request says otherwise, as in Celery.
 pub const DEFAULT_REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const EXCHANGE: &str = "celery.pidbox";
 const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
+
+/// How long the removal of the reply queue may take when all is said; what is left of it then is removed later.
+const CLEAN_UP: Duration = Duration::from_millis(250);
 
 /// The logical clock that commands carry, as Celery's `LamportClock`.
 static CLOCK: AtomicU64 = AtomicU64::new(0);
@@ -75,16 +78,17 @@ impl Request {
         self
     }
 
-    /// Sets the time limit for sending the command, and the time for which answers are collected after that. Default:
-    /// [`DEFAULT_REPLY_TIMEOUT`]. The number of workers is unknown, so answers are collected for the whole time unless
-    /// [`destination`](Self::destination) or [`expect`](Self::expect) ends it earlier.
+    /// Sets how long the request may take as a whole, from the queue for its replies to the last reply. Default:
+    /// [`DEFAULT_REPLY_TIMEOUT`]. Nobody knows how many workers there are, so this is how long it takes where neither
+    /// [`destination`](Self::destination) nor [`expect`](Self::expect) says when to stop.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sends it and collects the answers by the workers' names. A worker that does not answer in time is not in there, which is no error.
-    /// Returns after twice the [`timeout`](Self::timeout) at the latest, and 1 s for the removal of the queue of replies.
+    ///
+    /// Takes the [`timeout`](Self::timeout) and 0.25 s at most, whatever the broker does; the latter for removing the queue of the replies.
     ///
     /// # Errors
     /// [`Error::Connection`] if the command could not be sent in time: the broker cannot be reached, or accepts no messages.
@@ -92,23 +96,24 @@ impl Request {
         let ticket = Uuid::new_v4().hyphenated().to_string();
         let message = self.message(&ticket);
         let transport = self.app.transport();
+        let deadline = Instant::now() + self.timeout;
         let sending = async {
             // The queue is there before anybody can answer. Its key is the ticket, so that no other request reads from it.
             let inbox = transport.open_inbox(REPLY_EXCHANGE, &ticket).await?;
             match transport.broadcast(EXCHANGE, &message).await {
                 Ok(()) => Ok(inbox),
                 Err(error) => {
-                    inbox.close().await;
+                    self.clean_up(inbox).await;
                     Err(error)
                 }
             }
         };
-        let mut inbox = match timeout(self.timeout, sending).await {
+        let mut inbox = match timeout_at(deadline, sending).await {
             Ok(sent) => sent?,
             Err(_) => return Err(self.not_sent()),
         };
-        let outcome = self.collect(inbox.as_mut(), &ticket).await;
-        inbox.close().await;
+        let outcome = self.collect(inbox.as_mut(), &ticket, deadline).await;
+        self.clean_up(inbox).await;
         let replies = outcome?;
         tracing::debug!(method = self.method, replies = replies.len(), "command answered");
         Ok(replies)
@@ -123,7 +128,18 @@ impl Request {
         Error::connection(format!("send the command {}", self.method), transport.safe_url(), problem)
     }
 
-    async fn collect(&self, inbox: &mut dyn Inbox, ticket: &str) -> Result<BTreeMap<String, PythonJson>> {
+    async fn clean_up(&self, inbox: Box<dyn Inbox>) {
+        if timeout(CLEAN_UP, inbox.close()).await.is_err() {
+            tracing::debug!(method = self.method, "the queue of the replies was not removed in time");
+        }
+    }
+
+    async fn collect(
+        &self,
+        inbox: &mut dyn Inbox,
+        ticket: &str,
+        deadline: Instant,
+    ) -> Result<BTreeMap<String, PythonJson>> {
         let enough = self.expect.or(self.destination.as_ref().map(Vec::len)).unwrap_or(usize::MAX);
         let mut replies = BTreeMap::new();
         let collecting = async {
@@ -135,7 +151,7 @@ impl Request {
             }
             Ok(())
         };
-        match timeout(self.timeout, collecting).await {
+        match timeout_at(deadline, collecting).await {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) | Err(_) => Ok(replies),
         }
@@ -167,11 +183,16 @@ impl Request {
 
 /// The answers of one reply, by the worker's name.
 fn answers(reply: &Message) -> Result<Vec<(String, PythonJson)>> {
-    let malformed = |problem: JsonError| Error::Malformed {
-        what: "the reply of a worker".to_owned(),
-        problem: problem.to_string(),
-    };
-    let reply = PythonJson::parse(&reply.body).map_err(malformed)?;
-    let answers = reply.entries().ok_or_else(|| malformed(JsonError::new("it is no object".to_owned())))?;
+    let what = || "the reply of a worker".to_owned();
+    let malformed =
+        |problem: JsonError| match foreign_serializer(&reply.body, Some(&reply.properties.content_type)) {
+            Some(serializer) => {
+                let hint = "set `task_serializer = \"json\"` for the workers";
+                Error::Serializer { what: what(), serializer, hint }
+            }
+            None => Error::Malformed { what: what(), problem: problem.to_string() },
+        };
+    let json = PythonJson::parse(&reply.body).map_err(malformed)?;
+    let answers = json.entries().ok_or_else(|| malformed(JsonError::new("it is no object".to_owned())))?;
     Ok(answers.into_iter().map(|(worker, answer)| (worker.into_owned(), answer)).collect())
 }

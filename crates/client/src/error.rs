@@ -37,7 +37,27 @@ pub enum Error {
         /// The call leaves `ignore_result` to the task, which may have run and ignored its result.
         may_be_ignored: bool,
         /// What the surroundings know, as the worker's last log lines; empty where nobody was asked.
-        evidence: String,
+        evidence: Box<str>,
+    },
+
+    /// Nobody is left who could run the task.
+    #[error(
+        "no worker is left that could run task {task} [{task_id}] from queue {queue}; waited {waited:.1?}, its last known state is \
+         {state}{evidence}"
+    )]
+    WorkersGone {
+        /// The task's name.
+        task: String,
+        /// The task's id.
+        task_id: String,
+        /// The queue that it was sent to.
+        queue: Box<str>,
+        /// The time that was waited.
+        waited: Duration,
+        /// The last known state.
+        state: State,
+        /// What is known of the workers: how each ended, and its last log lines.
+        evidence: Box<str>,
     },
 
     /// The result is not of the type that was asked for.
@@ -183,6 +203,17 @@ pub enum Error {
         task_id: String,
     },
 
+    /// A stored document or a reply was written with another serializer than JSON.
+    #[error("{what} was written with the serializer {serializer}, and this client reads json alone: {hint}")]
+    Serializer {
+        /// The thing that was read, for example `the result of task [id]`.
+        what: String,
+        /// The serializer in Celery's words, for example `pickle`.
+        serializer: &'static str,
+        /// The setting to change.
+        hint: &'static str,
+    },
+
     /// A stored document or a reply is not what Celery writes.
     #[error("{what} is not what Celery writes: {}", shorten(problem))]
     Malformed {
@@ -208,6 +239,15 @@ impl Error {
         match self {
             Self::Handler { sent, .. } => sent.as_ref(),
             _ => None,
+        }
+    }
+
+    /// A result that was written with another serializer than JSON.
+    pub fn result_serializer(what: impl Into<String>, serializer: &'static str) -> Self {
+        Self::Serializer {
+            what: what.into(),
+            serializer,
+            hint: "set `result_serializer = \"json\"` for the workers",
         }
     }
 

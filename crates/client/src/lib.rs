@@ -2,6 +2,7 @@
 
 mod address;
 mod app;
+mod bound;
 mod builder;
 mod call;
 mod check;
@@ -18,6 +19,7 @@ mod queue;
 mod repr;
 mod result;
 pub mod runtime;
+mod serializer;
 mod signals;
 mod store;
 mod task_error;
@@ -35,6 +37,7 @@ pub use meta::{ResultMeta, State};
 pub use python_json::{JsonError, PythonJson};
 pub use queue::{BindingDeclaration, ExchangeDeclaration, QueueDeclaration, Queues};
 pub use result::AsyncResult;
+pub use serializer::foreign_serializer;
 pub use signals::{Connected, HandlerResult, Signals};
 pub use store::{ResultStore, StoreFactory};
 pub use task_error::TaskError;

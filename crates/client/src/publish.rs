@@ -5,6 +5,7 @@ use testcelery_api::BoxError;
 
 use crate::{
     AfterTaskPublish, App, AsyncResult, BeforeTaskPublish, Error, Message, Result,
+    bound::bounded,
     check::Changed,
     event::Route,
     protocol::{Parts, TaskMessage},
@@ -25,12 +26,14 @@ pub(crate) async fn publish(app: &App, queue: String, task: TaskMessage) -> Resu
     let route = Route { task: task.task.clone(), id: task.id.clone(), queue };
     let Parts { headers, properties, body } = before(app, &route, task.into_parts())?;
     let ignored = headers.get("ignore_result").and_then(Value::as_bool);
-    let result = AsyncResult::new(app, &route.task, &route.id, ignored);
+    let result = AsyncResult::new(app, &route.task, &route.id, &route.queue, ignored);
     let after = app.registry().after.of(&route.task);
     let kept = (!after.is_empty()).then(|| body.clone());
     let message = Message { headers, properties, body: body.into_bytes() };
     result.watch().await?;
-    app.transport().publish(&declaration, &message).await?;
+    let transport = app.transport();
+    let operation = || format!("publish task {} to queue {}", route.task, route.queue);
+    bounded(operation, || transport.safe_url(), transport.publish(&declaration, &message)).await?;
     tracing::debug!(task = result.task(), id = result.id(), queue = route.queue, "task sent");
     if let Some(body) = kept {
         let event = AfterTaskPublish { route, headers: message.headers, body };

@@ -69,7 +69,7 @@ fn handle() -> io::Result<Handle> {
     if let Some(handle) = &*runtime {
         return Ok(handle.clone());
     }
-    Ok(runtime.insert(start().map_err(explained)?).clone())
+    Ok(runtime.insert(start().map_err(|error| explained(&error))?).clone())
 }
 
 /// Starts the thread. A runtime of tokio's with worker threads of its own would panic where a thread cannot be made.
@@ -82,7 +82,7 @@ fn start() -> io::Result<Handle> {
     Ok(handle)
 }
 
-fn explained(error: io::Error) -> io::Error {
+fn explained(error: &io::Error) -> io::Error {
     let text =
         format!("the thread of the client's connections could not be started: {error}; raise the limit");
     io::Error::new(

@@ -18,7 +18,8 @@ pub trait ResultStore: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Listens for a result. Called before the task is published, so that no result is missed.
+    /// Listens for a result. Called once for each handle of a call before the task is published, so that no result is missed. What comes for
+    /// the task is kept until [`unwatch`](Self::unwatch) has been called as often.
     ///
     /// # Errors
     /// When the store cannot be reached.
@@ -36,7 +37,7 @@ pub trait ResultStore: Send + Sync + fmt::Debug {
     /// As [`get`](Self::get).
     async fn wait(&self, task_id: &str) -> Result<ResultMeta>;
 
-    /// Stops listening for a result that nobody asks for any more; the server keeps it. Called when the last handle of a call goes, so it
+    /// Stops listening for a result that nobody asks for any more; the server keeps it. Called when the last clone of a handle goes, so it
     /// must not block: work on the server is done later. Stores that keep nothing for a watched task need not implement it.
     fn unwatch(&self, _task_id: &str) {}
 

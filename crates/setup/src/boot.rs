@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::future::{join, try_join, try_join_all};
 use testcelery_api::{
-    self as api, Backend, Broker, Cluster, Container, ContainerSpec, EVIDENCE_LINES, Logs, Network, Place,
-    Worker, shorten, until_ready,
+    self as api, Backend, Broker, Cluster, Container, ContainerSpec, Logs, Network, Place, Worker,
+    until_ready,
 };
 use testcelery_client::{App, Queues};
 
@@ -22,6 +22,7 @@ use crate::{
     say::announce,
     setup::Inner,
     timing::Boots,
+    watched::Watched,
 };
 
 /// A boot that failed, with the logs of the containers that it had started by then.
@@ -112,7 +113,7 @@ type Booted = (App, Cluster<dyn Broker>, Cluster<dyn Backend>, Cluster<dyn Worke
 async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Result<Booted> {
     let Plans { config, queues, brokers, backends, workers } = plans;
     let (services_ready, go) = tokio::sync::watch::channel(false);
-    let app_logs = Arc::new(Mutex::new(Vec::new()));
+    let watched = Watched::default();
     let brokers = try_join_all(brokers.into_iter().map(|plan| {
         let (spec, make) = plan.into_parts();
         yard.service(spec, make)
@@ -139,13 +140,12 @@ async fn boot_nodes(yard: &Yard<'_>, builder: &SetupBuilder, plans: Plans) -> Re
         services_ready.closed().await;
         let (brokers, backends) = (Cluster::new(brokers), Cluster::new(backends));
         let errors = yard.errors.clone();
-        let app =
-            connect(builder, (&config, queues), &brokers, &backends, Arc::clone(&app_logs), errors).await?;
+        let app = connect(builder, (&config, queues), &brokers, &backends, watched.clone(), errors).await?;
         Ok((app, brokers, backends))
     };
     let ((app, brokers, backends), workers) = try_join(services, workers).await?;
     let workers = Cluster::new(workers);
-    lock(&app_logs).extend(workers.iter().map(|worker| worker.logs().clone()));
+    watched.add(&workers);
     Ok((app, brokers, backends, workers))
 }
 
@@ -155,14 +155,16 @@ async fn connect(
     (config, queues): (&AppConfig, Queues),
     brokers: &Cluster<dyn Broker>,
     backends: &Cluster<dyn Backend>,
-    worker_logs: Arc<Mutex<Vec<Logs>>>,
+    workers: Watched,
     errors: KeptErrors,
 ) -> Result<App> {
+    let evidence = workers.clone();
     let mut app = app(&config.name)
         .default_queue(config.default_queue()?)
         .queues(queues)
         .result_timeout(config.result_timeout)
-        .on_timeout(move || last_lines(&lock(&worker_logs)))
+        .on_timeout(move || evidence.last_lines())
+        .on_workers_gone(move |queue| workers.gone(queue))
         .on_error(move |error| errors.keep(error));
     for factory in &builder.transports {
         app = app.transport_factory(Arc::clone(factory));
@@ -179,19 +181,6 @@ async fn connect(
         app = app.rpc();
     }
     Ok(app.connect().await?)
-}
-
-/// What an unanswered result says of the workers: whether each still runs, and what it logged last.
-fn last_lines(logs: &[Logs]) -> String {
-    let mut text = String::new();
-    for log in logs {
-        let state = log.ended().map_or_else(|| "is running".to_owned(), |exit| exit.to_string());
-        text.push_str(&format!("\n  {} {state}; last lines of {}:", log.container(), log.container()));
-        for line in log.tail(EVIDENCE_LINES) {
-            text.push_str(&format!("\n  | {}", shorten(&line.text)));
-        }
-    }
-    text
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

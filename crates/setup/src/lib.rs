@@ -24,6 +24,7 @@ mod say;
 mod setup;
 mod start_plan;
 mod timing;
+mod watched;
 mod worker;
 
 pub use app::app;

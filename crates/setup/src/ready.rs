@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use testcelery_api::shorten;
+use testcelery_api::{ContainerState, Worker, shorten};
+use testcelery_client as client;
+use testcelery_worker::WorkerExt;
 
 use crate::{Error, Result, Setup};
 
@@ -14,6 +17,9 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one ping waits for answers. Redis keeps no command for a worker that subscribes a moment later, so that it is asked again.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a silent worker may take to say what its settings are.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which confirmations to ask for; [`Ready::all`] or some of them.
 ///
@@ -89,31 +95,79 @@ pub(crate) async fn confirm(setup: &Setup, ready: Ready) -> Result<()> {
 }
 
 async fn control(setup: &Setup) -> Result<()> {
-    let expected: BTreeSet<String> = setup.workers().iter().map(|worker| worker.hostname()).collect();
-    if expected.is_empty() {
+    let mut silent: Vec<&Arc<dyn Worker>> = setup.workers().iter().collect();
+    if silent.is_empty() {
         return Err(Error::NotReady("there is no worker that could answer a control ping".to_owned()));
     }
     let begin = Instant::now();
-    let mut silent = expected;
-    while !silent.is_empty() && begin.elapsed() < CONTROL_TIMEOUT {
-        let ping = setup.app().control().ping().destination(silent.iter().cloned()).timeout(PING_TIMEOUT);
-        let sent = Instant::now();
+    let (mut were_asked_why, mut away) = (false, None);
+    while begin.elapsed() < CONTROL_TIMEOUT {
+        let names = silent.iter().map(|worker| worker.hostname());
+        let ping = setup.app().control().ping().destination(names).timeout(PING_TIMEOUT);
+        let asked = Instant::now();
         let answers = match ping.send().await {
             Ok(answers) => answers,
-            // The broker may be on its way back.
-            Err(_) if sent.elapsed() >= PING_TIMEOUT && begin.elapsed() < CONTROL_TIMEOUT => continue,
+            // A broker that is slow, or just coming back.
+            Err(error @ client::Error::Connection { .. }) if asked.elapsed() >= PING_TIMEOUT => {
+                away = Some(error);
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
-        silent.retain(|hostname| !answers.contains_key(hostname));
-    }
-    if silent.is_empty() {
-        return Ok(());
-    }
-    let mut problem = format!("no answer to a control ping within {CONTROL_TIMEOUT:?} from {silent:?}");
-    for worker in setup.workers().iter().filter(|worker| silent.contains(&worker.hostname())) {
-        for line in worker.logs().tail(5) {
-            problem.push_str(&format!("\n  {} | {}", worker.name(), shorten(&line.text)));
+        away = None;
+        silent.retain(|worker| !answers.contains_key(&worker.hostname()));
+        if silent.is_empty() {
+            return Ok(());
+        }
+        if let Some(ended) = silent.iter().find(|worker| worker.logs().ended().is_some()) {
+            return Err(Error::NotReady(problem(ended).await));
+        }
+        if !were_asked_why {
+            were_asked_why = true;
+            for worker in &silent {
+                if is_deaf(worker.as_ref()).await {
+                    return Err(Error::NotReady(format!(
+                        "worker `{}` runs and answers no control ping, because `worker_enable_remote_control` is off in its settings; \
+                         turn it on, or leave that confirmation out: `setup.confirm(Ready::none().containers().ping())`",
+                        worker.name()
+                    )));
+                }
+            }
         }
     }
-    Err(Error::NotReady(problem))
+    if let Some(error) = away {
+        return Err(error.into());
+    }
+    let mut problems = Vec::new();
+    for worker in silent {
+        problems.push(problem(worker).await);
+    }
+    Err(Error::NotReady(problems.join("\n")))
+}
+
+/// What is known of a worker that does not answer.
+async fn problem(worker: &Arc<dyn Worker>) -> String {
+    let state = match worker.logs().ended() {
+        Some(exit) => format!("cannot answer a control ping: it {exit}"),
+        None => {
+            let state = tokio::time::timeout(ASK_TIMEOUT, worker.container().state()).await;
+            let what = match state {
+                Ok(Ok(ContainerState::Paused)) => "is paused and",
+                _ => "runs and",
+            };
+            let why = "it is busy (with the pool `solo` a worker answers nothing while it runs a task), or it hangs";
+            format!("{what} has not answered a control ping within {CONTROL_TIMEOUT:?}: {why}")
+        }
+    };
+    let mut text = format!("worker `{}` ({}) {state}", worker.name(), worker.hostname());
+    for line in worker.logs().tail(5) {
+        text.push_str(&format!("\n  {} | {}", worker.name(), shorten(&line.text)));
+    }
+    text
+}
+
+/// Whether a worker's settings say that it takes no commands. A worker that cannot be asked is taken for one that does.
+async fn is_deaf(worker: &dyn Worker) -> bool {
+    let asked = worker.python::<Option<bool>>("app.conf.worker_enable_remote_control");
+    matches!(tokio::time::timeout(ASK_TIMEOUT, asked).await, Ok(Ok(Some(false))))
 }

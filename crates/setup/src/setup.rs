@@ -124,6 +124,9 @@ impl Setup {
     /// Confirms in three ways that the stack works: every container is ready, every worker answers a control ping, and every queue answers
     /// the ping task. A started setup has the first already.
     ///
+    /// Every confirmation has a limit: the ready timeout of each container (60 s by default), 10 s for the control pings (20 s where the
+    /// reason of a silence is looked for), and the app's result timeout for the tasks (60 s by default).
+    ///
     /// # Errors
     /// The first confirmation that fails.
     pub async fn ready(&self) -> Result<()> {
@@ -138,7 +141,7 @@ impl Setup {
         ready::confirm(self, ready).await
     }
 
-    /// Runs the hooks of [`SetupBuilder::before_down`], closes the app's connections and removes every container and the network, whatever
+    /// Runs the hooks of [`SetupBuilder::before_down`], which have no limit but their own, closes the app's connections and removes every container and the network, whatever
     /// becomes of the hooks. Doing it twice is no error.
     ///
     /// # Errors

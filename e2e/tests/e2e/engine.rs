@@ -75,6 +75,11 @@ async fn commands_and_files() -> anyhow::Result<()> {
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     assert!(source.contains("no-such-program"), "{error}: {source}");
 
+    let endless = api::Exec::new(["sh", "-c", "echo begun; sleep 600"]).timeout(Duration::from_secs(1));
+    let error = container.exec(endless).await.unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("sleep 600` ") && source.contains("within 1s"), "{error}: {source}");
+
     let mut files = FileTree::new();
     files.insert("/data/of/test", "any \u{fc} text\n");
     container.upload(&files).await?;

@@ -29,6 +29,7 @@ struct State {
     replies: Vec<(Option<String>, String)>,
     inboxes: HashMap<String, mpsc::UnboundedSender<Message>>,
     refuse_publish: bool,
+    mute: bool,
     down: Vec<String>,
     blocked: Option<String>,
 }
@@ -66,6 +67,17 @@ impl World {
 
     pub(crate) fn refuse_publish(&self) {
         self.with(|state| state.refuse_publish = true);
+    }
+
+    /// No server answers anything from now on.
+    pub(crate) fn mute(&self) {
+        self.with(|state| state.mute = true);
+    }
+
+    async fn heard(&self) {
+        if self.with(|state| state.mute) {
+            std::future::pending().await
+        }
     }
 
     pub(crate) fn down(&self, host: &str) {
@@ -126,6 +138,7 @@ impl StoreFactory for World {
 
     async fn connect(&self, address: Arc<dyn Address>) -> Result<Arc<dyn ResultStore>> {
         self.note("connect to backend");
+        self.heard().await;
         if address.url().unwrap().host() == "down" {
             return Err(Self::refused("connect to the result backend"));
         }
@@ -144,6 +157,7 @@ impl Transport for World {
     }
 
     async fn publish(&self, queue: &QueueDeclaration, message: &Message) -> Result<()> {
+        self.heard().await;
         self.note(format!("publish to {}", queue.name));
         if self.with(|state| state.refuse_publish) {
             return Err(Self::refused("publish"));
@@ -153,6 +167,7 @@ impl Transport for World {
     }
 
     async fn broadcast(&self, exchange: &str, message: &Message) -> Result<()> {
+        self.heard().await;
         self.note(format!("broadcast to {exchange}"));
         if self.impediment().is_some() {
             std::future::pending::<()>().await;
@@ -179,6 +194,7 @@ impl Transport for World {
     }
 
     async fn open_inbox(&self, exchange: &str, routing_key: &str) -> Result<Box<dyn Inbox>> {
+        self.heard().await;
         self.note(format!("open inbox at {exchange}"));
         let (sender, replies) = mpsc::unbounded_channel();
         self.with(|state| drop(state.inboxes.insert(routing_key.to_owned(), sender)));
@@ -186,12 +202,14 @@ impl Transport for World {
     }
 
     async fn rpc_store(&self) -> Result<Arc<dyn ResultStore>> {
+        self.heard().await;
         self.note("rpc store");
         Ok(Arc::new(Store { world: self.clone(), reply_to: Some("my-queue".to_owned()) }))
     }
 
     async fn close(&self) {
         self.note("close broker");
+        self.heard().await;
     }
 }
 
@@ -208,6 +226,7 @@ impl Inbox for Replies {
     }
 
     async fn close(self: Box<Self>) {
+        self.world.heard().await;
         self.world.note("close inbox");
     }
 }
@@ -229,11 +248,13 @@ impl ResultStore for Store {
     }
 
     async fn watch(&self, task_id: &str) -> Result<()> {
+        self.world.heard().await;
         self.world.note(format!("watch {task_id}"));
         Ok(())
     }
 
     async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>> {
+        self.world.heard().await;
         let meta = self.world.with(|state| state.results.get("*").cloned());
         Ok(meta.map(|mut meta| {
             meta["task_id"] = json!(task_id);
@@ -253,11 +274,13 @@ impl ResultStore for Store {
     }
 
     async fn forget(&self, task_id: &str) -> Result<()> {
+        self.world.heard().await;
         self.world.note(format!("forget {task_id}"));
         Ok(())
     }
 
     async fn close(&self) {
         self.world.note("close backend");
+        self.world.heard().await;
     }
 }

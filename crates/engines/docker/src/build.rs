@@ -106,13 +106,17 @@ pub(crate) async fn build(
     let client = inner.client.clone().with_timeout(LONG);
     let mut events = client.build_image(options, None, Some(bollard::body_full(context.into())));
     let mut output = Output::default();
-    while let Some(event) = events.next().await {
+    loop {
+        let event = match tokio::time::timeout(LONG, events.next()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(()),
+            Err(_) => return Err(output.error(&image.tag, &format!("no sign of progress for {LONG:?}"))),
+        };
         match event {
             Ok(event) => output.push(event.stream.as_deref().unwrap_or_default(), progress),
             Err(error) => return Err(output.error(&image.tag, &chain(&error))),
         }
     }
-    Ok(())
 }
 
 fn set(variable: &str) -> Option<String> {

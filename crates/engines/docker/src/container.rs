@@ -35,6 +35,9 @@ use crate::{
 /// How long the log of a container that has ended may take to be complete.
 const LAST_LINES: Duration = Duration::from_secs(10);
 
+/// How long a call with several requests may take as a whole. A daemon may begin an answer and never end it.
+const CALL_LIMIT: Duration = Duration::from_secs(300);
+
 /// What a network has to tell a container: the ports by which it is reached changed.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -152,45 +155,22 @@ impl DockerContainer {
         }
     }
 
-    fn no_endpoint(&self, port: u16, problem: impl Into<String>) -> Error {
-        Error::NoEndpoint { container: self.spec.name.clone(), port, problem: problem.into() }
-    }
-}
-
-/// Ends a task, and waits until it has told the log so: it must not tell a later run.
-async fn give_up(task: &mut JoinHandle<()>) {
-    task.abort();
-    let _ = task.await;
-}
-
-#[async_trait]
-impl Container for DockerContainer {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn spec(&self) -> &ContainerSpec {
-        &self.spec
-    }
-
-    fn logs(&self) -> &Logs {
-        &self.logs
-    }
-
-    fn endpoint(&self, port: u16) -> Result<Endpoint> {
-        if !self.shared.ports.contains(&port) {
-            return Err(self.no_endpoint(port, "the port is not published; add it with `.port(..)`"));
-        }
-        if let Some(status) = self.logs.ended() {
-            return Err(self.no_endpoint(port, format!("the container {status}")));
-        }
-        match self.shared.hosts().get(&port) {
-            Some(host) => Ok(Endpoint::new(host.clone(), (&self.spec.name, port))),
-            None => Err(self.no_endpoint(port, "it has not been started, or is cut off from its network")),
+    /// Keeps a call within a limit.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                Err(failed(operation, self.name())(format!("the daemon was not done within {limit:?}")))
+            }
         }
     }
 
-    async fn start(&self) -> Result<()> {
+    async fn start_now(&self) -> Result<()> {
         let client = &self.engine.client;
         let could_not_start = || failed("start container", self.name());
         let mut run = self.run.lock().await;
@@ -242,7 +222,7 @@ impl Container for DockerContainer {
         self.shared.refresh(&self.engine).await
     }
 
-    async fn stop(&self, grace: Duration) -> Result<()> {
+    async fn stop_now(&self, grace: Duration) -> Result<()> {
         let mut run = self.run.lock().await;
         // Docker counts whole seconds: a fraction becomes one more.
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
@@ -257,6 +237,52 @@ impl Container for DockerContainer {
             .map_err(failed("stop container", self.name()))?;
         self.drain(&mut run).await;
         Ok(())
+    }
+
+    fn no_endpoint(&self, port: u16, problem: impl Into<String>) -> Error {
+        Error::NoEndpoint { container: self.spec.name.clone(), port, problem: problem.into() }
+    }
+}
+
+/// Ends a task, and waits until it has told the log so: it must not tell a later run.
+async fn give_up(task: &mut JoinHandle<()>) {
+    task.abort();
+    let _ = task.await;
+}
+
+#[async_trait]
+impl Container for DockerContainer {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn spec(&self) -> &ContainerSpec {
+        &self.spec
+    }
+
+    fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    fn endpoint(&self, port: u16) -> Result<Endpoint> {
+        if !self.shared.ports.contains(&port) {
+            return Err(self.no_endpoint(port, "the port is not published; add it with `.port(..)`"));
+        }
+        if let Some(status) = self.logs.ended() {
+            return Err(self.no_endpoint(port, format!("the container {status}")));
+        }
+        match self.shared.hosts().get(&port) {
+            Some(host) => Ok(Endpoint::new(host.clone(), (&self.spec.name, port))),
+            None => Err(self.no_endpoint(port, "it has not been started, or is cut off from its network")),
+        }
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.within(CALL_LIMIT, "start container", self.start_now()).await
+    }
+
+    async fn stop(&self, grace: Duration) -> Result<()> {
+        self.within(CALL_LIMIT.saturating_add(grace), "stop container", self.stop_now(grace)).await
     }
 
     async fn kill(&self, signal: &Signal) -> Result<()> {
@@ -277,18 +303,23 @@ impl Container for DockerContainer {
     }
 
     async fn exec(&self, command: Exec) -> Result<ExecOutput> {
-        exec(&self.engine.client, &self.id, command)
-            .await
-            .map_err(failed("run a command in container", self.name()))
+        let (limit, text) = (command.timeout, command.command.join(" "));
+        let running = exec(&self.engine.client, &self.id, command);
+        let outcome = tokio::time::timeout(limit, running).await.unwrap_or_else(|_| {
+            Err(format!("`{text}` has not ended within {limit:?}; it runs on inside the container").into())
+        });
+        outcome.map_err(failed("run a command in container", self.name()))
     }
 
     async fn upload(&self, files: &FileTree) -> Result<()> {
-        self.write(None, &[files]).await
+        self.within(CALL_LIMIT, "write files into container", self.write(None, &[files])).await
     }
 
     async fn download(&self, path: &str) -> Result<FileTree> {
         let subject = format!("{path} of container {}", self.name());
-        download(&self.engine.client, &self.id, path).await.map_err(failed("read", &subject))
+        let reading =
+            async { download(&self.engine.client, &self.id, path).await.map_err(failed("read", &subject)) };
+        self.within(CALL_LIMIT, "read files of container", reading).await
     }
 
     async fn state(&self) -> Result<ContainerState> {
@@ -299,12 +330,15 @@ impl Container for DockerContainer {
     }
 
     async fn remove(&self) -> Result<()> {
-        remove_container(&self.engine.client, self.name())
-            .await
-            .map_err(failed("remove container", self.name()))?;
-        self.guard.disarm();
-        self.drain(&mut *self.run.lock().await).await;
-        Ok(())
+        let removing = async {
+            remove_container(&self.engine.client, self.name())
+                .await
+                .map_err(failed("remove container", self.name()))?;
+            self.guard.disarm();
+            self.drain(&mut *self.run.lock().await).await;
+            Ok(())
+        };
+        self.within(CALL_LIMIT, "remove container", removing).await
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::{
     Docker, Progress,
-    build::{build, ensure_built},
+    build::{LONG, build, ensure_built},
     connect::Inner,
     error::{chain, failed},
     raw::{self, short_reference},
@@ -118,7 +118,7 @@ impl Docker {
         self.inner
             .client
             .clone()
-            .with_timeout(crate::build::LONG)
+            .with_timeout(LONG)
             .create_image(Some(options), Some(bollard::body_try_stream(chunks)), None)
             .try_for_each(|_| async { Ok(()) })
             .await
@@ -249,20 +249,19 @@ async fn pull(
 ) -> Result<(), ClientError> {
     let (name, tag) = split(reference);
     let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
-    client
-        .create_image(Some(options), None, None)
-        .try_for_each(|info| {
-            let detail = info.progress_detail.unwrap_or_default();
-            let bytes = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
-            progress(Progress::Layer {
-                id: info.id.unwrap_or_default(),
-                status: info.status.unwrap_or_default(),
-                current: bytes(detail.current),
-                total: bytes(detail.total),
-            });
-            async { Ok(()) }
-        })
-        .await
+    let mut events = client.create_image(Some(options), None, None);
+    let silent = |_| ClientError::RequestTimeoutError;
+    while let Some(info) = tokio::time::timeout(LONG, events.try_next()).await.map_err(silent)?? {
+        let detail = info.progress_detail.unwrap_or_default();
+        let bytes = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+        progress(Progress::Layer {
+            id: info.id.unwrap_or_default(),
+            status: info.status.unwrap_or_default(),
+            current: bytes(detail.current),
+            total: bytes(detail.total),
+        });
+    }
+    Ok(())
 }
 
 /// Name and tag, or name and digest, of a reference; without either Docker would pull every tag.

@@ -8,13 +8,15 @@ use testcelery_api::{
     Capability, Container, ContainerSpec, ContainerState, Endpoint, Error, Exec, ExecOutput, ExitStatus,
     FileTree, Logs, Result, Signal, blocking,
 };
+use tokio::sync::oneshot;
 
 use crate::{
     capability::unsupported,
     engine::Inner,
     error::failed,
     files,
-    process::{Launch, Main, code},
+    leader::Leader,
+    process::{Launch, Main, PATIENCE, code},
     run::remove_folder,
     signals,
     translate::Translation,
@@ -77,10 +79,14 @@ impl LocalContainer {
         blocking(move || work(&parts)).await.flatten().map_err(self.parts.error(operation))
     }
 
-    async fn ended(&self) {
-        if self.parts.main.is_up() {
-            self.parts.logs.wait_ended().await;
+    /// Waits until it has ended and its log is complete.
+    async fn ended(&self, operation: &'static str) -> Result<()> {
+        let ended = tokio::time::timeout(PATIENCE, self.parts.logs.wait_ended());
+        if self.parts.main.is_up() && ended.await.is_err() {
+            let problem = format!("its processes got SIGKILL and have not ended within {PATIENCE:?}");
+            return Err(self.parts.error(operation)(io::Error::other(problem)));
         }
+        Ok(())
     }
 }
 
@@ -142,11 +148,15 @@ impl Container for LocalContainer {
         }
         // As the Docker daemon does: what is frozen would hear of it too late.
         self.blocking("stop", |parts| parts.main.resume()).await?;
-        if tokio::time::timeout(grace, self.ended()).await.is_err() {
+        let ends = async {
+            if self.parts.main.is_up() {
+                self.parts.logs.wait_ended().await;
+            }
+        };
+        if tokio::time::timeout(grace, ends).await.is_err() {
             self.blocking("stop", |parts| parts.main.kill_all()).await?;
         }
-        self.ended().await;
-        Ok(())
+        self.ended("stop").await
     }
 
     async fn kill(&self, signal: &Signal) -> Result<()> {
@@ -166,7 +176,9 @@ impl Container for LocalContainer {
         if exec.user.is_some() {
             return Err(unsupported(Capability::Users));
         }
-        self.blocking("run a command in", move |parts| {
+        let (limit, words) = (exec.timeout, exec.command.join(" "));
+        let (started, leader) = oneshot::channel();
+        let running = self.blocking("run a command in", move |parts| {
             let text = |text: &String| parts.translation.text(text);
             let mut launch = parts.launch.clone();
             launch.command = exec.command.iter().map(text).collect();
@@ -174,10 +186,19 @@ impl Container for LocalContainer {
             if let Some(folder) = &exec.working_dir {
                 launch.folder = parts.translation.folder(folder);
             }
-            let output = parts.main.beside(&launch)?.wait_with_output()?;
+            let child = parts.main.beside(&launch)?;
+            let _ = started.send(Leader::of(&child));
+            let output = child.wait_with_output()?;
             Ok(ExecOutput { code: code(output.status), stdout: output.stdout, stderr: output.stderr })
-        })
-        .await
+        });
+        if let Ok(outcome) = tokio::time::timeout(limit, running).await {
+            return outcome;
+        }
+        if let Ok(leader) = leader.await {
+            leader.process.kill_group().map_err(self.parts.error("end a command in"))?;
+        }
+        let problem = format!("`{words}` did not end within {limit:?} and was killed");
+        Err(self.parts.error("run a command in")(io::Error::new(io::ErrorKind::TimedOut, problem)))
     }
 
     async fn upload(&self, files: &FileTree) -> Result<()> {
@@ -207,7 +228,7 @@ impl Container for LocalContainer {
             parts.main.kill_all().inspect_err(|_| parts.main.leave(false))
         })
         .await?;
-        self.ended().await;
+        self.ended("remove").await?;
         self.blocking("remove", |parts| {
             parts.main.retire();
             remove_folder(&parts.folder)?;

@@ -31,6 +31,19 @@ impl Process {
         start_time(self.pid) == Some(self.start)
     }
 
+    /// Kills all that is left of its process group, which it leads. A process that has ended is left alone, and with it what it started.
+    pub(crate) fn kill_group(self) -> io::Result<()> {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+        // Its number belongs to its group as long as somebody has not asked how it ended.
+        if self.is_alive() {
+            match rustix::process::kill_process_group(pid, Signal::KILL) {
+                Err(rustix::io::Errno::SRCH) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Sends a signal. A process that has ended gets none, and that is no error.
     pub(crate) fn signal(self, signal: Signal) -> io::Result<()> {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };

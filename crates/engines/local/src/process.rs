@@ -20,7 +20,7 @@ use testcelery_api::{ContainerState, ExitStatus, Logs, Stream, explain_limit, sp
 use crate::{leader::Leader, members, programs::is_program};
 
 /// How long who kills a container waits for the end of its main process: longer than who follows it looks for the rest.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a program is to be started.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use testcelery_api::{BoxError, ConnectionUrl};
-use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory};
+use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory, foreign_serializer};
 
 use crate::{Client, connection};
 
@@ -43,7 +43,8 @@ const COMPRESSED: &[u8] = b"\0celery-compressed\0";
 /// Makes result stores for `cache+memcached://` and the other names that Celery has for the same server.
 ///
 /// A store keeps one connection. While a result is waited for it is asked for after 10 ms, then in pauses that grow to 200 ms, because
-/// Memcached cannot push. When the server goes away, a call tries for up to 30 s to reach it again, wherever its address says it is then.
+/// Memcached cannot push. To connect takes one attempt of 5 s at most. When the server goes away later, a call tries for up to 30 s to reach
+/// it again, wherever its address says it is then. No call but `wait` takes longer.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -77,7 +78,10 @@ impl StoreFactory for MemcachedStoreFactory {
                 .map_err(|problem| Error::connection("connect", url.to_string(), problem))?;
         }
         let store = MemcachedStore::new(address);
-        store.run("connect", &Request::Version).await?;
+        // One attempt, so that a server that is not there is told at once. Opening asks for an answer.
+        let opened =
+            store.open().await.map_err(|error| Error::connection("connect", store.safe_url(), error))?;
+        *store.client.lock().await = Some(opened);
         Ok(Arc::new(store))
     }
 }
@@ -91,7 +95,6 @@ struct MemcachedStore {
 }
 
 enum Request {
-    Version,
     Get(String),
     Delete(String),
 }
@@ -146,21 +149,24 @@ impl MemcachedStore {
         // Taken out while it is used: a request that is cancelled in the middle leaves an answer behind that nobody must read.
         let mut client = match slot.take() {
             Some(client) => client,
-            None => {
-                let url = self.address.url()?;
-                *self.last_url.lock().unwrap_or_else(PoisonError::into_inner) = url.to_string();
-                connection::open(&url).await?
-            }
+            None => self.open().await?,
         };
-        let value = tokio::time::timeout(ANSWER_TIMEOUT, ask(&mut client, request)).await??;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask(&mut client, request)).await;
+        let value = answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))??;
         *slot = Some(client);
         Ok(value)
+    }
+
+    /// Opens a connection to where the server is now, within 5 s.
+    async fn open(&self) -> Result<Client, BoxError> {
+        let url = self.address.url()?;
+        *self.last_url.lock().unwrap_or_else(PoisonError::into_inner) = url.to_string();
+        Ok(connection::open(&url).await?)
     }
 }
 
 async fn ask(client: &mut Client, request: &Request) -> io::Result<Option<Vec<u8>>> {
     match request {
-        Request::Version => client.version().await.map(|_| None),
         Request::Get(key) => match client.get(key).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
@@ -241,16 +247,19 @@ fn key(task_id: &str) -> Result<String> {
 }
 
 fn read(task_id: &str, value: &[u8]) -> Result<ResultMeta> {
+    let what = || format!("the result of task {task_id}");
     ResultMeta::decode(value).map_err(|error| {
         let problem = if value.starts_with(COMPRESSED) {
             "it is compressed; unset result_compression".to_owned()
         } else if value.starts_with(b"x") {
             // The first byte of every zlib stream that clients write with flag 8.
             "it is compressed with zlib; unset min_compress_len of the worker's memcached client".to_owned()
+        } else if let Some(serializer) = foreign_serializer(value, None) {
+            return Error::result_serializer(what(), serializer);
         } else {
             error.to_string()
         };
-        Error::Malformed { what: format!("the result of task {task_id}"), problem }
+        Error::Malformed { what: what(), problem }
     })
 }
 

@@ -11,7 +11,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 use testcelery_client::{
-    Error, Result, ResultMeta, ResultStore,
+    Error, Result, ResultMeta, ResultStore, foreign_serializer,
     runtime::{self, AbortOnDrop},
 };
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     fault::Fault,
     link::Link,
-    results::{Arrival, Results, is_done},
+    results::{Arrival, Results, Unreadable, is_done},
     session::Session,
 };
 
@@ -35,7 +35,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The queue is durable, not exclusive and not deleted automatically: every RabbitMQ since 3.8 takes that, and what workers send while the
 /// connection is lost is still there afterwards. It goes away with [`close`](ResultStore::close), or expires after a day.
 ///
-/// What came is kept for those who ask later: the last state of each of the last 8192 tasks (see [`Results`]).
+/// What came is kept for those who ask later: the last state of each task that has a handle, and of the last 8192 others (see [`Results`]).
 #[derive(Debug)]
 pub(crate) struct RpcStore {
     shared: Arc<Shared>,
@@ -111,8 +111,13 @@ impl ResultStore for RpcStore {
         Some(self.shared.queue.as_str())
     }
 
-    async fn watch(&self, _task_id: &str) -> Result<()> {
+    async fn watch(&self, task_id: &str) -> Result<()> {
+        self.shared.results.hold(task_id);
         self.listen().await
+    }
+
+    fn unwatch(&self, task_id: &str) {
+        self.shared.results.release(task_id);
     }
 
     async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>> {
@@ -223,11 +228,16 @@ impl Shared {
                 return;
             }
         };
-        let content_type = delivery.properties.content_type().as_ref();
-        let content_type = content_type.map_or("(none)", ShortString::as_str);
-        let arrival = decoded.clone();
-        self.results
-            .put(task_id, arrival.map_err(|error| format!("a message of type {content_type}: {error}")));
+        let content_type = delivery.properties.content_type().as_ref().map(ShortString::as_str);
+        let arrival =
+            decoded.clone().map_err(|error| match foreign_serializer(&delivery.data, content_type) {
+                Some(serializer) => Unreadable::Serializer(serializer),
+                None => Unreadable::Malformed(format!(
+                    "a message of type {}: {error}",
+                    content_type.unwrap_or("(none)")
+                )),
+            });
+        self.results.put(task_id, arrival);
     }
 
     fn away(&self, reason: &str) -> Error {
@@ -259,7 +269,11 @@ async fn pump(shared: Arc<Shared>, mut consumer: Consumer) {
 }
 
 fn read(task_id: &str, arrival: Arrival) -> Result<ResultMeta> {
-    arrival.map_err(|problem| Error::Malformed { what: format!("the result of task {task_id}"), problem })
+    let what = || format!("the result of task {task_id}");
+    arrival.map_err(|unreadable| match unreadable {
+        Unreadable::Serializer(serializer) => Error::result_serializer(what(), serializer),
+        Unreadable::Malformed(problem) => Error::Malformed { what: what(), problem },
+    })
 }
 
 /// The text of an error's innermost source: what is around it is going to be said again.

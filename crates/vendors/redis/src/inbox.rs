@@ -111,7 +111,7 @@ impl fmt::Debug for RedisInbox {
 async fn read(server: &Server, place: &Place) -> Result<Message> {
     let keys: Vec<String> = PRIORITY_STEPS.map(|step| list(&place.queue, step)).to_vec();
     let (_, text): (String, Vec<u8>) = server
-        .run("read replies", |link| {
+        .run_for_ever("read replies", |link| {
             let keys = keys.clone();
             async move {
                 // Bound again on each new connection: a server that came back may have forgotten it.

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex as StdMutex, PoisonError},
+    sync::{
+        Arc, Mutex as StdMutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,12 +15,12 @@ use testcelery_api::BoxError;
 use testcelery_client::{Address, Error, Result};
 use tokio::{
     sync::Mutex,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::link::Link;
 
-/// How long a call keeps trying to get its lost connection back.
+/// How long a call may take, with all attempts to get a lost connection back.
 pub(crate) const RECONNECT_BOUND: Duration = Duration::from_secs(30);
 
 /// The pause after the first failed attempt; it doubles with each further one.
@@ -30,13 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Server {
     address: Arc<dyn Address>,
     command_timeout: Duration,
-    slot: Mutex<Slot>,
+    slot: Mutex<Option<Arc<Link>>>,
+    closed: AtomicBool,
     last_url: StdMutex<String>,
-}
-
-enum Slot {
-    Open(Option<Arc<Link>>),
-    Closed,
 }
 
 impl Server {
@@ -45,12 +44,13 @@ impl Server {
         Self {
             address,
             command_timeout,
-            slot: Mutex::new(Slot::Open(None)),
+            slot: Mutex::default(),
+            closed: AtomicBool::new(false),
             last_url: StdMutex::new("redis://(unknown)".to_owned()),
         }
     }
 
-    /// Connects with one attempt, so that a server that is not there is told at once.
+    /// Connects with one attempt, which takes 5 s at most, so that a server that is not there is told at once.
     pub(crate) async fn connect(&self, operation: &str) -> Result<()> {
         self.link().await.map(drop).map_err(|error| self.error(operation, error))
     }
@@ -70,9 +70,25 @@ impl Server {
         self.last().clone()
     }
 
-    /// Runs a command. A connection that is lost is made anew and the command is run again, for [`RECONNECT_BOUND`] at most. The command
+    /// Runs a command. A connection that is lost is made anew and the command is run again, all within [`RECONNECT_BOUND`]. The command
     /// may then have run twice: a server that died tells nobody whether it did what it was asked to.
     pub(crate) async fn run<T, F, Fut>(&self, operation: &str, command: F) -> Result<T>
+    where
+        F: Fn(Arc<Link>) -> Fut,
+        Fut: Future<Output = Result<T, RedisError>>,
+    {
+        match timeout(RECONNECT_BOUND, self.run_for_ever(operation, command)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // The connection may be cut off without a word. The next call begins with a new one.
+                *self.slot.lock().await = None;
+                Err(self.error(operation, format!("no answer within {RECONNECT_BOUND:?}")))
+            }
+        }
+    }
+
+    /// As [`run`](Self::run), for a command that may wait without limit. The attempts to connect have the same one.
+    pub(crate) async fn run_for_ever<T, F, Fut>(&self, operation: &str, command: F) -> Result<T>
     where
         F: Fn(Arc<Link>) -> Fut,
         Fut: Future<Output = Result<T, RedisError>>,
@@ -84,6 +100,9 @@ impl Server {
                 Ok(link) => match run_on(&link, &command).await {
                     Ok(value) => return Ok(value),
                     Err(error) if link.is_alive() && !is_lost(&error) => {
+                        if *error.kind() == ErrorKind::Timeout {
+                            self.discard(&link).await;
+                        }
                         return Err(self.error(operation, error));
                     }
                     Err(error) => {
@@ -107,10 +126,11 @@ impl Server {
     /// The connection; makes one where there is none.
     pub(crate) async fn link(&self) -> Result<Arc<Link>, ConnectError> {
         let mut slot = self.slot.lock().await;
-        match &*slot {
-            Slot::Closed => return Err(ConnectError::Final("the connection was closed".into())),
-            Slot::Open(Some(link)) if link.is_alive() => return Ok(link.clone()),
-            Slot::Open(_) => {}
+        if self.closed.load(Ordering::Acquire) {
+            return Err(ConnectError::Final("the connection was closed".into()));
+        }
+        if let Some(link) = slot.as_ref().filter(|link| link.is_alive()) {
+            return Ok(link.clone());
         }
         let url = self.address.url().map_err(ConnectError::Lost)?;
         *self.last() = url.to_string();
@@ -121,19 +141,20 @@ impl Server {
             _ => ConnectError::Lost(error.into()),
         })?;
         let link = Arc::new(link);
-        *slot = Slot::Open(Some(link.clone()));
+        *slot = Some(link.clone());
         Ok(link)
     }
 
-    /// Closes the connection for good.
+    /// Closes the connection for good. Calls after this fail, also where an attempt to connect is under way and this one is given up.
     pub(crate) async fn close(&self) {
-        *self.slot.lock().await = Slot::Closed;
+        self.closed.store(true, Ordering::Release);
+        *self.slot.lock().await = None;
     }
 
     async fn discard(&self, lost: &Arc<Link>) {
         let mut slot = self.slot.lock().await;
-        if matches!(&*slot, Slot::Open(Some(link)) if Arc::ptr_eq(link, lost)) {
-            *slot = Slot::Open(None);
+        if slot.as_ref().is_some_and(|link| Arc::ptr_eq(link, lost)) {
+            *slot = None;
         }
     }
 
@@ -199,6 +220,30 @@ mod tests {
         let error = server.connect("connect").await.unwrap_err();
         assert_eq!(error.to_string(), "could not connect at redis://:**@127.0.0.1:1/0");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    fn with_sources(error: &dyn std::error::Error) -> String {
+        let source = error.source().map(|source| with_sources(source));
+        source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    }
+
+    async fn refused(url: &str) -> (String, Duration) {
+        let server = Server::new(Arc::new(url.parse::<ConnectionUrl>().unwrap()), Duration::from_secs(1));
+        let begin = std::time::Instant::now();
+        let error = server.connect("connect").await.unwrap_err();
+        (with_sources(&error), begin.elapsed())
+    }
+
+    #[tokio::test]
+    async fn the_first_connection_fails_with_the_reason_and_within_five_seconds() {
+        let (text, _) = refused("redis://127.0.0.1:1/0").await;
+        assert!(text.contains("refused"), "{text}");
+        let (text, _) = refused("redis://no-such-host.invalid:1/0").await;
+        assert!(text.contains("lookup") || text.contains("no answer within 5s"), "{text}");
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (text, waited) = refused(&format!("redis://{}/0", mute.local_addr().unwrap())).await;
+        assert!(text.contains("no answer within 5s"), "{text}");
+        assert!(waited < RECONNECT_BOUND / 2, "{waited:?}");
     }
 
     #[tokio::test]

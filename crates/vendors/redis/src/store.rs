@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use fred::interfaces::KeysInterface;
 use testcelery_api::ConnectionUrl;
-use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory};
+use testcelery_client::{Address, Error, Result, ResultMeta, ResultStore, StoreFactory, foreign_serializer};
 
 use crate::{
     board::{Board, Slot},
@@ -22,7 +22,7 @@ const COMPRESSED: &[u8] = b"\x00celery-compressed\x00";
 /// Workers write each result to a key and publish it on the channel of the same name. One shared connection subscribes to the channels of
 /// all watched tasks; another one reads keys. Both come back by themselves: after the server was away, all watched channels are subscribed
 /// again and their keys are read again. A result that the server lost with its memory is waited for further, until the caller's timeout.
-/// When the server stays away for 30 s, waiting calls fail.
+/// When the server stays away for 30 s, waiting calls fail. Every other call takes 30 s at most.
 pub struct RedisStore {
     server: Arc<Server>,
     board: Arc<Board>,
@@ -33,7 +33,7 @@ impl RedisStore {
     /// Connects.
     ///
     /// # Errors
-    /// [`Error::Connection`] when the server cannot be reached with one attempt.
+    /// [`Error::Connection`] when the server cannot be reached with one attempt, which takes 5 s at most.
     pub async fn connect(address: Arc<dyn Address>) -> Result<Self> {
         let server = Arc::new(Server::new(address, RECONNECT_BOUND));
         server.connect("connect to the result backend").await?;
@@ -41,6 +41,12 @@ impl RedisStore {
         let subscriber = Subscriber::start(server.clone(), board.clone())
             .map_err(|error| Error::connection("listen for results", server.safe_url(), error))?;
         Ok(Self { server, board, subscriber })
+    }
+
+    async fn subscribe(&self, task_id: &str) -> Result<()> {
+        let subscribed = tokio::time::timeout(RECONNECT_BOUND, self.subscriber.watch(task_id)).await;
+        let subscribed = subscribed.unwrap_or_else(|_| Err(format!("no answer within {RECONNECT_BOUND:?}")));
+        subscribed.map_err(|reason| self.lost("listen for", task_id, &reason))
     }
 
     fn lost(&self, operation: &str, task_id: &str, reason: &str) -> Error {
@@ -55,8 +61,8 @@ impl ResultStore for RedisStore {
     }
 
     async fn watch(&self, task_id: &str) -> Result<()> {
-        self.board.add(task_id);
-        self.subscriber.watch(task_id).await.map_err(|reason| self.lost("listen for", task_id, &reason))
+        self.board.hold(task_id);
+        self.subscribe(task_id).await
     }
 
     async fn get(&self, task_id: &str) -> Result<Option<ResultMeta>> {
@@ -73,7 +79,8 @@ impl ResultStore for RedisStore {
         let mut slot = match self.board.follow(task_id) {
             Some(slot) => slot,
             None => {
-                self.watch(task_id).await?;
+                self.board.listen(task_id);
+                self.subscribe(task_id).await?;
                 self.board
                     .follow(task_id)
                     .ok_or_else(|| self.lost("wait for", task_id, "the result was forgotten"))?
@@ -100,12 +107,14 @@ impl ResultStore for RedisStore {
     }
 
     fn unwatch(&self, task_id: &str) {
-        self.board.remove(task_id);
-        self.subscriber.unwatch(task_id);
+        if self.board.release(task_id) {
+            self.subscriber.unwatch(task_id);
+        }
     }
 
     async fn forget(&self, task_id: &str) -> Result<()> {
-        self.unwatch(task_id);
+        self.board.remove(task_id);
+        self.subscriber.unwatch(task_id);
         self.server
             .run(&format!("forget the result of [{task_id}]"), |link| async move {
                 link.client().del(key(task_id)).await
@@ -164,7 +173,10 @@ fn decode(task_id: &str, text: &[u8]) -> Result<ResultMeta> {
     if text.starts_with(COMPRESSED) {
         return Err(malformed("it is compressed; unset the worker's `result_compression`".to_owned()));
     }
-    ResultMeta::decode(text).map_err(|error| malformed(error.to_string()))
+    ResultMeta::decode(text).map_err(|error| match foreign_serializer(text, None) {
+        Some(serializer) => Error::result_serializer(format!("the result of task [{task_id}]"), serializer),
+        None => malformed(error.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +187,16 @@ mod tests {
     fn channels_are_keys() {
         assert_eq!(task_id(&key("x")), Some("x"));
         assert_eq!(task_id("celery-taskset-meta-x"), None);
+    }
+
+    #[test]
+    fn another_serializer_is_named_with_the_setting_to_change() {
+        let error = decode("x", b"\x80\x05\x95\x10\x00").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the result of task [x] was written with the serializer pickle, and this client reads json alone: set \
+             `result_serializer = \"json\"` for the workers"
+        );
     }
 
     #[test]

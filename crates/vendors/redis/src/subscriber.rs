@@ -124,7 +124,7 @@ impl Listener {
     async fn connect_and_serve(&mut self, pending: &mut Vec<Order>) -> Result<(), String> {
         let link = self
             .subscription
-            .run("subscribe to results", |link| async move { Ok(link) })
+            .run("connect to listen for results", |link| async move { Ok(link) })
             .await
             .map_err(|error| reason(&error))?;
         match self.serve(&link, pending).await {

@@ -22,7 +22,7 @@ pub(crate) const PRIORITY_STEPS: [u8; 4] = [0, 3, 6, 9];
 ///
 /// A task is pushed to the list of its queue and priority step; of the priorities 0 to 9 the **lowest is the most urgent**, the other way
 /// round than in RabbitMQ, and what is above 9 counts as 9. Control commands are published to a channel. One connection serves all calls;
-/// when it is lost, a call asks the [`Address`] anew and tries for 30 s before it fails. A message whose connection was lost before the
+/// when it is lost, a call asks the [`Address`] anew and tries for 30 s before it fails. No call takes longer. A message whose connection was lost before the
 /// server confirmed it is sent again, and so may be delivered twice, as with Celery's own publish retry.
 pub struct RedisTransport {
     server: Arc<Server>,
@@ -33,7 +33,7 @@ impl RedisTransport {
     /// Connects.
     ///
     /// # Errors
-    /// [`Error::Connection`] when the server cannot be reached with one attempt.
+    /// [`Error::Connection`] when the server cannot be reached with one attempt, which takes 5 s at most.
     pub async fn connect(address: Arc<dyn Address>) -> Result<Self> {
         let server = Server::new(address.clone(), RECONNECT_BOUND);
         server.connect("connect to the broker").await?;

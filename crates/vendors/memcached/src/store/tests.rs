@@ -1,5 +1,7 @@
 //! The store against a server that is written down here.
 
+use std::time::Instant;
+
 use testcelery_api::ConnectionUrl;
 use testcelery_client::State;
 use tokio::{
@@ -23,7 +25,10 @@ fn what_is_no_result_says_why() {
     let problem = |value: &[u8]| read("7", value).unwrap_err().to_string();
     assert!(problem(b"\0celery-compressed\0application/x-gzip\0..").contains("result_compression"));
     assert!(problem(b"x\x9c...").contains("zlib"));
-    assert!(problem(b"\x80\x04}").contains("the result of task 7"));
+    assert!(problem(b"\x80\x04}").contains("the result of task 7 was written with the serializer pickle"));
+    assert!(
+        problem(b"status: SUCCESS\n").contains("serializer yaml") && problem(b"nonsense").contains("task 7")
+    );
 }
 
 /// Answers each line from a script; a `None` closes the connection instead. Returns the address.
@@ -95,17 +100,55 @@ async fn a_closed_store_fails() {
     assert!(store.get("7").await.is_err());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_stays_away_is_an_error_after_thirty_seconds() {
+#[tokio::test]
+async fn the_first_connection_to_a_closed_port_fails_at_once_with_the_reason() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let url = ConnectionUrl::new("cache+memcached", "127.0.0.1").port(port);
-    let begin = tokio::time::Instant::now();
+    let begin = Instant::now();
     let error = MemcachedStoreFactory.connect(Arc::new(url)).await.unwrap_err();
-    assert!(begin.elapsed() >= PATIENCE && begin.elapsed() < PATIENCE * 2);
-    assert!(
-        error.to_string().contains(&format!("connect at cache+memcached://127.0.0.1:{port}/")),
-        "{error}"
-    );
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    let text = with_sources(&error);
+    assert!(text.contains(&format!("connect at cache+memcached://127.0.0.1:{port}/")), "{text}");
+    assert!(text.contains("refused"), "{text}");
+}
+
+#[tokio::test]
+async fn the_first_connection_to_a_host_without_an_address_fails_with_the_words_of_the_resolver() {
+    let url = ConnectionUrl::new("cache+memcached", "no-such-host.invalid").port(1);
+    let error = MemcachedStoreFactory.connect(Arc::new(url)).await.unwrap_err();
+    let text = with_sources(&error);
+    assert!(text.contains("lookup") || text.contains("no answer within 5s"), "{text}");
+}
+
+#[tokio::test]
+async fn the_first_connection_to_a_mute_port_fails_after_five_seconds() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = ConnectionUrl::new("cache+memcached", "127.0.0.1").port(listener.local_addr().unwrap().port());
+    let begin = Instant::now();
+    let error = MemcachedStoreFactory.connect(Arc::new(url)).await.unwrap_err();
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    assert!(with_sources(&error).contains("within 5s"), "{}", with_sources(&error));
+}
+
+#[tokio::test]
+async fn a_store_outlives_the_runtime_that_connected_it() {
+    let url = server(vec![(GET, Some("END\r\n".to_owned())), (GET, Some("END\r\n".to_owned()))]).await;
+    let connecting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = MemcachedStoreFactory.connect(Arc::new(url)).await.unwrap();
+            assert_eq!(store.get("7").await.unwrap(), None);
+            store
+        })
+    });
+    let store = tokio::task::spawn_blocking(|| connecting.join().unwrap()).await.unwrap();
+    let again = tokio::time::timeout(PATIENCE / 2, store.get("7")).await.unwrap();
+    assert_eq!(again.unwrap(), None);
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let source = error.source().map(|source| with_sources(source));
+    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
