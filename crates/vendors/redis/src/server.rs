@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn with_sources(error: &dyn std::error::Error) -> String {
-        let source = error.source().map(|source| with_sources(source));
+        let source = error.source().map(with_sources);
         source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
     }
 

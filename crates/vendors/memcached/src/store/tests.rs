@@ -149,6 +149,6 @@ async fn a_store_outlives_the_runtime_that_connected_it() {
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {
-    let source = error.source().map(|source| with_sources(source));
+    let source = error.source().map(with_sources);
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
