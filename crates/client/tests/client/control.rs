@@ -14,8 +14,8 @@ fn pong(worker: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn collects_until_the_timeout() {
     let world = World::default();
-    world.worker(None, pong("a@h"));
-    world.worker(None, pong("b@h"));
+    world.worker(None, &pong("a@h"));
+    world.worker(None, &pong("b@h"));
     let app = world.app().await;
     let begin = Instant::now();
     let replies = app.control().ping().send().await.unwrap();
@@ -31,8 +31,8 @@ async fn collects_until_the_timeout() {
 #[tokio::test(start_paused = true)]
 async fn returns_when_all_that_are_expected_have_answered() {
     let world = World::default();
-    world.worker(None, pong("a@h"));
-    world.worker(None, pong("b@h"));
+    world.worker(None, &pong("a@h"));
+    world.worker(None, &pong("b@h"));
     let app = world.app().await;
     let begin = Instant::now();
     let replies = app.control().ping().destination(["a@h", "b@h"]).send().await.unwrap();
@@ -45,8 +45,8 @@ async fn returns_when_all_that_are_expected_have_answered() {
 #[tokio::test(start_paused = true)]
 async fn one_worker_that_answers_twice_is_one() {
     let world = World::default();
-    world.worker(None, pong("a@h"));
-    world.worker(None, pong("a@h"));
+    world.worker(None, &pong("a@h"));
+    world.worker(None, &pong("a@h"));
     let app = world.app().await;
     let begin = Instant::now();
     let replies = app.control().ping().expect(2).send().await.unwrap();
@@ -57,8 +57,8 @@ async fn one_worker_that_answers_twice_is_one() {
 #[tokio::test(start_paused = true)]
 async fn answers_to_others_are_not_ours() {
     let world = World::default();
-    world.worker(Some("another ticket"), pong("a@h"));
-    world.worker(None, pong("b@h"));
+    world.worker(Some("another ticket"), &pong("a@h"));
+    world.worker(None, &pong("b@h"));
     let app = world.app().await;
     let replies = app.control().ping().send().await.unwrap();
     assert_eq!(replies.keys().collect::<Vec<_>>(), ["b@h"]);
@@ -114,7 +114,7 @@ async fn a_reply_may_hold_what_only_python_writes() {
 #[tokio::test]
 async fn a_reply_that_is_none_is_an_error() {
     let world = World::default();
-    world.worker(None, json!("pong"));
+    world.worker(None, &json!("pong"));
     let app = world.app().await;
     let error = app.control().ping().send().await.unwrap_err().to_string();
     assert!(error.starts_with("the reply of a worker is not what Celery writes: "), "{error}");

@@ -56,7 +56,7 @@ impl World {
     }
 
     /// A worker that answers each command; with a ticket of its own if there is one.
-    pub(crate) fn worker(&self, ticket: Option<&str>, reply: Value) {
+    pub(crate) fn worker(&self, ticket: Option<&str>, reply: &Value) {
         self.with(|state| state.replies.push((ticket.map(str::to_owned), reply.to_string())));
     }
 

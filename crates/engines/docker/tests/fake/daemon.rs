@@ -28,7 +28,7 @@ impl Fake {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
-                std::thread::spawn(move || serve(stream, answer.as_ref(), &seen));
+                std::thread::spawn(move || serve(&stream, answer.as_ref(), &seen));
             }
         });
         Self { address: format!("unix://{}", path.display()), requests, _folder: folder }
@@ -40,7 +40,7 @@ impl Fake {
     }
 }
 
-fn serve(stream: UnixStream, answer: &Answer, seen: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(mut stream: &UnixStream, answer: &Answer, seen: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
@@ -74,7 +74,7 @@ fn serve(stream: UnixStream, answer: &Answer, seen: &Mutex<Vec<String>>) -> Opti
     };
     let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\napi-version: 1.41\r\n");
     let head = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    (&stream).write_all(format!("{head}{body}").as_bytes()).ok()
+    stream.write_all(format!("{head}{body}").as_bytes()).ok()
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
