@@ -11,6 +11,7 @@ mod error;
 mod exec;
 #[cfg(all(test, unix))]
 #[path = "../tests/fake/daemon.rs"]
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 mod fake_daemon;
 mod follow;
 mod images;
