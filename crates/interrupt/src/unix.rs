@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Interrupt,
-    disposition::{Disposition, call, end_by, process_id, write_byte},
+    disposition::{Disposition, call, end_by, process_id, thread_id, write_byte},
 };
 
 /// The signals that are watched.
@@ -29,8 +29,8 @@ static FIRST: AtomicI32 = AtomicI32::new(0);
 static BEFORE: [Known; SIGNALS.len()] = [const { Known::nothing() }; SIGNALS.len()];
 /// Handlers that came later, stayed when the watch ended, and call the handler of this crate: it is above them now, and below.
 static BETWEEN: [Known; SIGNALS.len()] = [const { Known::nothing() }; SIGNALS.len()];
-/// Set while such a handler runs.
-static IS_BELOW: [AtomicBool; SIGNALS.len()] = [const { AtomicBool::new(false) }; SIGNALS.len()];
+/// The thread on which such a handler runs; 0 while there is none. A second signal on another thread is not part of its call.
+static BELOW: [AtomicUsize; SIGNALS.len()] = [const { AtomicUsize::new(0) }; SIGNALS.len()];
 /// Set where a handler that came later has stayed.
 static IS_KEPT: [AtomicBool; SIGNALS.len()] = [const { AtomicBool::new(false) }; SIGNALS.len()];
 
@@ -105,10 +105,10 @@ pub(crate) fn uninstall(before: &[Disposition; SIGNALS.len()]) {
     IS_ACTIVE.store(false, SeqCst);
 }
 
-/// Calls nothing but what signal-safety(7) lists: atomics, `getpid`, `sigaction`, `write`, `raise`.
+/// Calls nothing but what signal-safety(7) lists: atomics, `getpid`, `pthread_self`, `sigaction`, `write`, `raise`.
 extern "C" fn on_signal(signal: c_int, details: *mut libc::siginfo_t, context: *mut c_void) {
     let Some(place) = SIGNALS.iter().position(|known| *known == signal) else { return };
-    if IS_BELOW[place].load(SeqCst) {
+    if BELOW[place].load(SeqCst) == thread_id() {
         return call(BEFORE[place].get(), signal, details, context);
     }
     let is_here = PROCESS.load(SeqCst) == process_id();
@@ -123,9 +123,9 @@ extern "C" fn on_signal(signal: c_int, details: *mut libc::siginfo_t, context: *
     if between.0 == libc::SIG_DFL {
         call(BEFORE[place].get(), signal, details, context);
     } else {
-        IS_BELOW[place].store(true, SeqCst);
+        BELOW[place].store(thread_id(), SeqCst);
         call(between, signal, details, context);
-        IS_BELOW[place].store(false, SeqCst);
+        BELOW[place].store(0, SeqCst);
     }
     // In a forked child, or on the way out: the signal does what it did before. A handler that came later and calls this one decides itself.
     let is_last = || Disposition::of(signal).is_ok_and(|now| now.is(on_signal) || now.is_default());

@@ -7,13 +7,15 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use testcelery_interrupt::{Interrupt, Watch, first};
 
 /// Set in a child.
 const CHILD: &str = "INTERRUPT_TEST_CHILD";
+/// How long a child waits for a signal at most.
+const LIFE: Duration = Duration::from_secs(60);
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
@@ -26,10 +28,13 @@ fn say(line: &str) {
     std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
 
+/// Keeps a child until a signal ends it; one that no signal ends is ended here, so that its test fails and does not hang.
 fn sleep() -> ! {
-    loop {
-        std::thread::park();
+    let begin = Instant::now();
+    while begin.elapsed() < LIFE {
+        std::thread::park_timeout(LIFE);
     }
+    std::process::abort();
 }
 
 fn report(interrupt: Interrupt) {
@@ -155,7 +160,7 @@ fn an_ignored_signal_stays_ignored() {
 
 /// Waits for Ctrl-C as a program with tokio does.
 async fn listen() {
-    tokio::signal::ctrl_c().await.unwrap();
+    tokio::time::timeout(LIFE, tokio::signal::ctrl_c()).await.unwrap().unwrap();
     say("tokio heard it");
 }
 
