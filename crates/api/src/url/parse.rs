@@ -42,6 +42,7 @@ impl FromStr for ConnectionUrl {
                  an option it is written %23";
             return Err(ParseUrlError::new(problem));
         }
+        no_other_url_in(rest)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = match rest.split_once('/') {
             Some((authority, path)) => (authority, Some(path)),
@@ -67,6 +68,23 @@ impl FromStr for ConnectionUrl {
         }
         Ok(url)
     }
+}
+
+/// Refuses what may be the login of another server, or the rest of a password. In a path or an option it would be shown.
+fn no_other_url_in(rest: &str) -> Result<()> {
+    let (authority, behind) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let path = behind.split('?').next().unwrap_or_default();
+    let problem = if behind.contains("://") {
+        "there is a second `://` in it; a list of brokers is several whole URLs with one `;` between them, and a result backend is one \
+         server; in a path or an option `://` is written %3A%2F%2F"
+    } else if path.contains(';') {
+        "there is a `;` in its path, which separates the URLs of several brokers; in a path it is written %3B"
+    } else if authority.contains('@') && path.contains('@') {
+        "there is an `@` in front of its path and another one in it; in a password `/` is written %2F, and in a path `@` is written %40"
+    } else {
+        return Ok(());
+    };
+    Err(ParseUrlError::new(problem))
 }
 
 /// What `redis://:a/b@host` is.
