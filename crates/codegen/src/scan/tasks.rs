@@ -274,9 +274,12 @@ impl Collector {
         FACTORIES.contains(&qualified.as_str())
     }
 
-    /// The argument `name=`, in the functions `within`.
+    /// The argument `name=`, in the functions `within`. `**options` may hold it.
     fn named(&self, arguments: &ast::Arguments, within: &[String]) -> Option<Name> {
-        let value = &arguments.find_keyword("name")?.value;
+        let Some(keyword) = arguments.find_keyword("name") else {
+            return arguments.keywords.iter().any(|keyword| keyword.arg.is_none()).then_some(Name::Unknown);
+        };
+        let value = &keyword.value;
         let name =
             if within.is_empty() { self.texts.name(value) } else { self.texts.name_in_function(value) };
         match name {

@@ -43,9 +43,11 @@ fn names_of_their_own() {
     assert_eq!(names("N = 'x'\nclass C:\n    N = 'y'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
     assert_eq!(names("N: Final = 'x'\n@app.task(name=N)\ndef f(): ..."), ["x"]);
     assert_eq!(names("@app.task(name=__name__ + '.pay')\ndef f(): ..."), ["shop.jobs.pay"]);
-    for computed in
-        ["N = 'x'\nN += 'y'\n@app.task(name=N)\ndef f(): ...", "@app.task(name=make())\ndef f(): ..."]
-    {
+    for computed in [
+        "N = 'x'\nN += 'y'\n@app.task(name=N)\ndef f(): ...",
+        "@app.task(name=make())\ndef f(): ...",
+        "@app.task(**OPTIONS)\ndef f(): ...",
+    ] {
         let tasks = tasks(computed);
         assert!(tasks.names.is_empty());
         assert_eq!(tasks.unseen[0].reason, "the name of the task `f` is computed");
