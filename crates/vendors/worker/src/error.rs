@@ -1,12 +1,14 @@
 //! What can go wrong with a question to a running worker.
 
+use std::fmt;
+
 use testcelery_api::{Error as ApiError, indent_lines, shorten};
 
 /// The result of questions to a running worker.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a question to a running worker has no answer.
-#[derive(Debug, thiserror::Error)]
+/// Why a question to a running worker has no answer. `Display` and `Debug` shorten long texts; the fields have the whole.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No Python could be started in the worker's container.
@@ -57,7 +59,7 @@ pub enum Error {
         worker: String,
         /// What was run.
         what: String,
-        /// The value, as JSON.
+        /// The beginning and the end of the value, as JSON.
         value: String,
         /// The type that was asked for.
         wanted: &'static str,
@@ -65,4 +67,28 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, worker, what) = match self {
+            Self::NoPython { worker, what, .. } => ("NoPython", worker, what),
+            Self::NoContent { worker, what, .. } => ("NoContent", worker, what),
+            Self::Python { worker, what, .. } => ("Python", worker, what),
+            Self::Value { worker, what, .. } => ("Value", worker, what),
+        };
+        let mut shown = f.debug_struct(name);
+        shown.field("worker", worker).field("what", &shorten(what));
+        match self {
+            Self::NoPython { source, .. } => shown.field("source", source),
+            Self::NoContent { last_line, .. } => shown.field("last_line", &shorten(last_line)),
+            Self::Python { exception, stderr, .. } => {
+                shown.field("exception", &shorten(exception)).field("stderr", &shorten(stderr))
+            }
+            Self::Value { value, wanted, source, .. } => {
+                shown.field("value", value).field("wanted", wanted).field("source", source)
+            }
+        };
+        shown.finish()
+    }
 }

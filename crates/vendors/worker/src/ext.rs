@@ -2,7 +2,7 @@
 
 use std::{any::type_name, future::Future};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use testcelery_api::{Exec, ExecOutput, Worker};
 
 use crate::{Error, Process, Processes, error::Result, plan::APP_FOLDER};
@@ -85,7 +85,8 @@ impl Question<'_> {
             what: self.what,
             value: testcelery_api::shorten(String::from_utf8_lossy(&output.stdout).trim()).into_owned(),
             wanted: type_name::<T>(),
-            source,
+            // Serde repeats a string that was not expected, whatever its length.
+            source: serde_json::Error::custom(testcelery_api::shorten(&source.to_string())),
         })
     }
 
@@ -137,6 +138,20 @@ mod tests {
         assert!(error.source().unwrap().to_string().starts_with("invalid type: string"));
         // A container that is not ours may answer anything.
         assert!(matches!(value::<u8>(0, "", "").await, Err(Error::Value { .. })));
+    }
+
+    #[tokio::test]
+    async fn long_texts_are_shortened() {
+        let long = "x".repeat(100_000);
+        for error in [
+            value::<u8>(0, &format!("\"{long}\""), "").await.unwrap_err(),
+            value::<u8>(1, "", &format!("{long}\nValueError: {long}\n")).await.unwrap_err(),
+        ] {
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            for shown in [error.to_string(), format!("{error:?}"), source] {
+                assert!(shown.len() < 2_000, "{} bytes", shown.len());
+            }
+        }
     }
 
     #[tokio::test]
