@@ -1,6 +1,7 @@
 //! Python values that a setting can have.
 
 mod convert;
+mod copies;
 pub(crate) mod nested;
 
 use std::collections::BTreeSet;
@@ -35,7 +36,6 @@ use jiff::{Timestamp, civil};
 /// assert_eq!(PyValue::from(("a", 1.5, None::<i64>)).to_literal()?, "('a', 1.5, None)");
 /// # Ok::<(), testcelery_codegen::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PyValue {
     /// `None`.

@@ -109,6 +109,9 @@ mod tests {
         for value in every_kind() {
             assert!(value.to_literal().unwrap_err().to_string().contains("more than 64 brackets"));
             assert!(value.imports().len() < 2);
+            let copy = value.clone();
+            assert!(copy == value && copy != PyValue::list([copy.clone()]));
+            assert!(format!("{value:?}").len() > DEPTH);
         }
     }
 }
