@@ -116,6 +116,12 @@ pub(crate) fn process_id() -> c_int {
     unsafe { libc::getpid() }
 }
 
+/// Returns the number of this thread, which is not 0. Safe in a signal handler.
+pub(crate) fn thread_id() -> usize {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// Writes one byte to an open file. Safe in a signal handler. A write to a pipe with room leaves `errno` alone.
 pub(crate) fn write_byte(file: c_int, byte: u8) {
     // SAFETY: the buffer is one byte and valid for the call. A file that is not open is an error that nothing depends on.

@@ -7,6 +7,8 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -16,6 +18,8 @@ use testcelery_interrupt::{Interrupt, Watch, first};
 const CHILD: &str = "INTERRUPT_TEST_CHILD";
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+/// How long a child that was sent its last signal may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
@@ -71,8 +75,19 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// Waits for its end. One that does not end is killed, and its status then differs from every one that is expected.
     fn ended(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let (end, ended) = mpsc::channel::<()>();
+        let pid = self.child.id().to_string();
+        let killer = thread::spawn(move || {
+            if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+        });
+        let status = self.child.wait().unwrap();
+        drop(end);
+        killer.join().unwrap();
+        status
     }
 }
 
@@ -215,6 +230,35 @@ async fn a_handler_that_came_later_stays_and_is_called_once() {
     child.until("up");
     child.signal("-INT");
     child.until("tokio heard it");
+    child.signal("-INT");
+    assert_eq!(child.ended().signal(), Some(SIGINT));
+}
+
+/// A handler that came later, and does not return.
+extern "C" fn hang(_: std::ffi::c_int) {
+    say("the handler hangs");
+    sleep();
+}
+
+/// The first signal is still in the handler that came later, on another thread.
+#[test]
+fn the_second_signal_ends_the_process_while_a_later_handler_runs() {
+    if is_child() {
+        let watch = Watch::begin(report).unwrap();
+        let hang = hang as extern "C" fn(std::ffi::c_int) as usize;
+        // SAFETY: the handler has the type of one without details. It writes and waits, in a process that does nothing else.
+        #[expect(unsafe_code, reason = "no crate sets such a handler without it")]
+        let before = unsafe { libc::signal(libc::SIGINT, hang) };
+        assert_ne!(before, libc::SIG_ERR);
+        drop(watch);
+        let _watch = Watch::begin(report_and_hang).unwrap();
+        say("up");
+        sleep();
+    }
+    let mut child = start("the_second_signal_ends_the_process_while_a_later_handler_runs", "");
+    child.until("up");
+    child.signal("-INT");
+    child.until("the handler hangs");
     child.signal("-INT");
     assert_eq!(child.ended().signal(), Some(SIGINT));
 }
