@@ -13,7 +13,7 @@ pub struct Owner {
     pub start: u64,
     /// The boot of its machine (`/proc/sys/kernel/random/boot_id`); empty where that is not known.
     pub boot: String,
-    /// Its process namespace (the number in `/proc/self/ns/pid`); empty where that is not known.
+    /// Its process namespace (the number in `/proc/self/ns/pid`); empty where that is not known, or `/proc` shows another one.
     pub namespace: String,
 }
 
@@ -41,8 +41,8 @@ impl Owner {
         self.is_here() && start_time(self.pid) != Some(self.start)
     }
 
-    /// Whether it is or was a process of this boot and this process namespace. Process numbers that any other has written down mean nothing
-    /// here.
+    /// Whether it is or was a process of this boot and this process namespace, and this process may see it. Process numbers that any other has
+    /// written down mean nothing here. A `/proc` that is mounted with `hidepid` hides processes of other users.
     ///
     /// ```
     /// use testcelery_api::Owner;
@@ -55,6 +55,7 @@ impl Owner {
             && !self.namespace.is_empty()
             && self.boot == boot_id()
             && self.namespace == pid_namespace()
+            && !is_hidden(self.pid)
     }
 }
 
@@ -71,8 +72,32 @@ fn boot_id() -> String {
 }
 
 fn pid_namespace() -> String {
+    // A new namespace without a `/proc` of its own: its process numbers are somebody else's there.
+    let own = fs::read_link("/proc/self").unwrap_or_default();
+    if own.as_os_str() != std::process::id().to_string().as_str() {
+        return String::new();
+    }
     let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Returns true for a process that exists and is not shown.
+#[cfg(unix)]
+fn is_hidden(pid: u32) -> bool {
+    use rustix::{
+        io::Errno,
+        process::{Pid, test_kill_process},
+    };
+
+    // The order matters: a process that ends in between is not hidden.
+    let is_shown = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok();
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    !is_shown() && pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_hidden(_: u32) -> bool {
+    false
 }
 
 /// When a process started, in clock ticks since the boot (field 22 of `/proc/<pid>/stat`); `None` where it has ended or nothing tells.
@@ -123,5 +148,53 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(owner.is_dead());
+    }
+
+    /// Set for a child that judges the owner that it names.
+    #[cfg(target_os = "linux")]
+    const JUDGED: &str = "OWNER_TEST_JUDGED";
+
+    /// Runs a test again behind a shell script. Only root can run some of them: then `false`.
+    #[cfg(target_os = "linux")]
+    fn is_confirmed_by(test: &str, unshare: &[&str], script: &str) -> bool {
+        let own = std::env::current_exe().unwrap();
+        let run = |command: &str| {
+            let mut unshared = std::process::Command::new("unshare");
+            unshared.args(unshare).args(["sh", "-c", command]).arg(&own).arg(test);
+            unshared.env(JUDGED, Owner::of_this_process().to_string()).output()
+        };
+        // The program may be where another user cannot read it.
+        if !run(&format!("{script} \"$0\" --list")).is_ok_and(|listed| listed.status.success()) {
+            return false;
+        }
+        let output = run(&format!("{script} \"$0\" --exact --nocapture \"$1\"")).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        true
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_proc_hides_may_live() {
+        if let Ok(owner) = std::env::var(JUDGED) {
+            let owner = Owner::parse(&owner).unwrap();
+            assert_eq!(start_time(owner.pid), None);
+            assert!(!owner.is_dead() && !owner.is_here());
+            return;
+        }
+        let script = "mount -t proc -o hidepid=2 proc /proc && \
+                      exec setpriv --reuid 65534 --regid 65534 --clear-groups";
+        is_confirmed_by("owner::tests::a_process_that_proc_hides_may_live", &["--mount"], script);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn process_numbers_of_another_proc_are_not_looked_for() {
+        if std::env::var_os(JUDGED).is_some() {
+            let own = Owner::of_this_process();
+            assert!(!own.is_dead() && !own.is_here() && own.namespace.is_empty(), "{own}");
+            return;
+        }
+        let test = "owner::tests::process_numbers_of_another_proc_are_not_looked_for";
+        is_confirmed_by(test, &["--pid", "--fork"], "exec");
     }
 }

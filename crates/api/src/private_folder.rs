@@ -39,6 +39,11 @@ impl PrivateFolder {
             // Whoever leaves a folder last may remove it between these two.
             match create_folder(&path).and_then(|()| Self::open(&path)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => attempts += 1,
+                // The check saw nothing there: the way ends at a link.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let text = format!("{} has a link in it that leads nowhere", path.display());
+                    return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
+                }
                 made => return made,
             }
         }
@@ -212,7 +217,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let (link, target) = (temp.path().join("link"), temp.path().join("target"));
         symlink(&target, &link).unwrap();
-        PrivateFolder::create(&link).unwrap_err();
+        assert!(refusal(&link).contains(&format!("{} has a link in it that leads nowhere", link.display())));
         PrivateFolder::create_in_shared(&link).unwrap_err();
         assert!(!target.exists());
     }

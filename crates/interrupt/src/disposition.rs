@@ -116,7 +116,7 @@ pub(crate) fn process_id() -> c_int {
     unsafe { libc::getpid() }
 }
 
-/// Returns the identity of this thread, which is never 0. Safe in a signal handler.
+/// Returns the number of this thread, which is not 0. Safe in a signal handler.
 pub(crate) fn thread_id() -> usize {
     // SAFETY: it takes nothing and cannot fail.
     unsafe { libc::pthread_self() as usize }

@@ -4,6 +4,7 @@ use std::{
     ffi::{c_int, c_void},
     io,
     sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst},
+    thread,
 };
 
 use crate::{
@@ -29,29 +30,38 @@ static FIRST: AtomicI32 = AtomicI32::new(0);
 static BEFORE: [Known; SIGNALS.len()] = [const { Known::nothing() }; SIGNALS.len()];
 /// Handlers that came later, stayed when the watch ended, and call the handler of this crate: it is above them now, and below.
 static BETWEEN: [Known; SIGNALS.len()] = [const { Known::nothing() }; SIGNALS.len()];
-/// The thread on which such a handler runs; 0 while there is none. A second signal on another thread is not part of its call.
+/// The thread on which such a handler runs; 0 for none. A thread cannot get the same signal meanwhile, and another thread can.
 static BELOW: [AtomicUsize; SIGNALS.len()] = [const { AtomicUsize::new(0) }; SIGNALS.len()];
+/// Handlers that read [`IS_ACTIVE`] and have not yet done what follows from it.
+static DECIDING: AtomicUsize = AtomicUsize::new(0);
 /// Set where a handler that came later has stayed.
 static IS_KEPT: [AtomicBool; SIGNALS.len()] = [const { AtomicBool::new(false) }; SIGNALS.len()];
 
-/// The address of a handler, and whether it takes three arguments.
+/// The address of a handler, by its type; `SIG_DFL` in the place of the other type. A single number for each: whoever reads while another
+/// thread writes gets an older handler or none, and never one with the type of another.
 struct Known {
-    address: AtomicUsize,
-    has_details: AtomicBool,
+    plain: AtomicUsize,
+    detailed: AtomicUsize,
 }
 
 impl Known {
     const fn nothing() -> Self {
-        Self { address: AtomicUsize::new(libc::SIG_DFL), has_details: AtomicBool::new(false) }
+        Self { plain: AtomicUsize::new(libc::SIG_DFL), detailed: AtomicUsize::new(libc::SIG_DFL) }
     }
 
+    /// Returns the address, and whether the handler takes three arguments.
     fn get(&self) -> (usize, bool) {
-        (self.address.load(SeqCst), self.has_details.load(SeqCst))
+        match self.detailed.load(SeqCst) {
+            libc::SIG_DFL => (self.plain.load(SeqCst), false),
+            address => (address, true),
+        }
     }
 
     fn set(&self, (address, has_details): (usize, bool)) {
-        self.has_details.store(has_details, SeqCst);
-        self.address.store(address, SeqCst);
+        let (set, unset) =
+            if has_details { (&self.detailed, &self.plain) } else { (&self.plain, &self.detailed) };
+        set.store(address, SeqCst);
+        unset.store(libc::SIG_DFL, SeqCst);
     }
 }
 
@@ -81,7 +91,10 @@ pub(crate) fn install(pipe: c_int) -> io::Result<[Disposition; SIGNALS.len()]> {
         }
     }
     PIPE.store(pipe, SeqCst);
-    PROCESS.store(process_id(), SeqCst);
+    if PROCESS.swap(process_id(), SeqCst) != process_id() {
+        // In a forked child the handlers of its parent do not go on.
+        DECIDING.store(0, SeqCst);
+    }
     IS_ACTIVE.store(true, SeqCst);
     for (signal, before) in SIGNALS.into_iter().zip(&before) {
         if !before.is_ignored() {
@@ -97,12 +110,20 @@ pub(crate) fn uninstall(before: &[Disposition; SIGNALS.len()]) {
     for (place, signal) in SIGNALS.into_iter().enumerate() {
         match Disposition::of(signal) {
             // It fails for a number that is no signal, and for nothing else.
-            Ok(now) if now.is(on_signal) => drop(before[place].set(signal)),
+            Ok(now) if now.is(on_signal) => {
+                drop(before[place].set(signal));
+                // It is above again, and calls the handler of this crate, not the other way round.
+                BETWEEN[place].set((libc::SIG_DFL, false));
+            }
             Ok(_) if before[place].is_ignored() => {}
             _ => IS_KEPT[place].store(true, SeqCst),
         }
     }
     IS_ACTIVE.store(false, SeqCst);
+    // A signal that was taken for the watch belongs to it: the caller has to see it.
+    while DECIDING.load(SeqCst) > 0 {
+        thread::yield_now();
+    }
 }
 
 /// Calls nothing but what signal-safety(7) lists: atomics, `getpid`, `pthread_self`, `sigaction`, `write`, `raise`.
@@ -112,6 +133,7 @@ extern "C" fn on_signal(signal: c_int, details: *mut libc::siginfo_t, context: *
         return call(BEFORE[place].get(), signal, details, context);
     }
     let is_here = PROCESS.load(SeqCst) == process_id();
+    DECIDING.fetch_add(1, SeqCst);
     let is_active = is_here && IS_ACTIVE.load(SeqCst);
     if is_active {
         if FIRST.compare_exchange(0, signal, SeqCst, SeqCst).is_err() {
@@ -119,6 +141,7 @@ extern "C" fn on_signal(signal: c_int, details: *mut libc::siginfo_t, context: *
         }
         write_byte(PIPE.load(SeqCst), ARRIVED);
     }
+    DECIDING.fetch_sub(1, SeqCst);
     let between = BETWEEN[place].get();
     if between.0 == libc::SIG_DFL {
         call(BEFORE[place].get(), signal, details, context);

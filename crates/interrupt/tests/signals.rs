@@ -7,17 +7,19 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use testcelery_interrupt::{Interrupt, Watch, first};
 
 /// Set in a child.
 const CHILD: &str = "INTERRUPT_TEST_CHILD";
-/// How long a child waits for a signal at most.
-const LIFE: Duration = Duration::from_secs(60);
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+/// How long a child that was sent its last signal may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
@@ -28,13 +30,10 @@ fn say(line: &str) {
     std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
 
-/// Keeps a child until a signal ends it; one that no signal ends is ended here, so that its test fails and does not hang.
 fn sleep() -> ! {
-    let begin = Instant::now();
-    while begin.elapsed() < LIFE {
-        std::thread::park_timeout(LIFE);
+    loop {
+        std::thread::park();
     }
-    std::process::abort();
 }
 
 fn report(interrupt: Interrupt) {
@@ -76,8 +75,19 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// Waits for its end. One that does not end is killed, and its status then differs from every one that is expected.
     fn ended(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let (end, ended) = mpsc::channel::<()>();
+        let pid = self.child.id().to_string();
+        let killer = thread::spawn(move || {
+            if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+        });
+        let status = self.child.wait().unwrap();
+        drop(end);
+        killer.join().unwrap();
+        status
     }
 }
 
@@ -160,7 +170,7 @@ fn an_ignored_signal_stays_ignored() {
 
 /// Waits for Ctrl-C as a program with tokio does.
 async fn listen() {
-    tokio::time::timeout(LIFE, tokio::signal::ctrl_c()).await.unwrap().unwrap();
+    tokio::signal::ctrl_c().await.unwrap();
     say("tokio heard it");
 }
 
@@ -220,6 +230,35 @@ async fn a_handler_that_came_later_stays_and_is_called_once() {
     child.until("up");
     child.signal("-INT");
     child.until("tokio heard it");
+    child.signal("-INT");
+    assert_eq!(child.ended().signal(), Some(SIGINT));
+}
+
+/// A handler that came later, and does not return.
+extern "C" fn hang(_: std::ffi::c_int) {
+    say("the handler hangs");
+    sleep();
+}
+
+/// The first signal is still in the handler that came later, on another thread.
+#[test]
+fn the_second_signal_ends_the_process_while_a_later_handler_runs() {
+    if is_child() {
+        let watch = Watch::begin(report).unwrap();
+        let hang = hang as extern "C" fn(std::ffi::c_int) as usize;
+        // SAFETY: the handler has the type of one without details. It writes and waits, in a process that does nothing else.
+        #[expect(unsafe_code, reason = "no crate sets such a handler without it")]
+        let before = unsafe { libc::signal(libc::SIGINT, hang) };
+        assert_ne!(before, libc::SIG_ERR);
+        drop(watch);
+        let _watch = Watch::begin(report_and_hang).unwrap();
+        say("up");
+        sleep();
+    }
+    let mut child = start("the_second_signal_ends_the_process_while_a_later_handler_runs", "");
+    child.until("up");
+    child.signal("-INT");
+    child.until("the handler hangs");
     child.signal("-INT");
     assert_eq!(child.ended().signal(), Some(SIGINT));
 }

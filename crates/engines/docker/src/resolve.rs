@@ -197,11 +197,15 @@ pub(crate) fn candidates(environment: &Environment) -> Vec<Candidate> {
     }
 }
 
-/// The setting that asks for a certain daemon, where there is one. Who names the host of published ports asks for Docker too.
+/// The setting that asks for a certain daemon, where there is one. A named context asks for Docker also where it is the context `default`, and so
+/// does a host of published ports.
 pub(crate) fn asked_for(environment: &Environment) -> Option<String> {
     match candidates(environment).as_slice() {
         [only] => Some(only.rule.clone()),
-        _ => environment.get(PORTS_HOST_VARIABLE).map(|_| PORTS_HOST_VARIABLE.to_owned()),
+        _ => {
+            let set = |name: &&str| environment.get(name).is_some();
+            ["DOCKER_CONTEXT", PORTS_HOST_VARIABLE].into_iter().find(set).map(str::to_owned)
+        }
     }
 }
 

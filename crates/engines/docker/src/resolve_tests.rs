@@ -141,7 +141,9 @@ fn what_asks_for_a_daemon() {
     assert_eq!(wish(&[("DOCKER_TLS_VERIFY", "1")]).as_deref(), Some("DOCKER_TLS_VERIFY"));
     let current = format!("context `remote`, by currentContext in {folder}/config.json");
     assert_eq!(wish(&[("DOCKER_CONFIG", folder)]), Some(current));
-    assert_eq!(wish(&[("DOCKER_CONFIG", folder), ("DOCKER_CONTEXT", "default")]), None);
+    let default = wish(&[("DOCKER_CONFIG", folder), ("DOCKER_CONTEXT", "default")]);
+    assert_eq!(default.as_deref(), Some("DOCKER_CONTEXT"));
+    assert_eq!(wish(&[("HOME", "/nowhere"), ("DOCKER_CONTEXT", "")]), None);
     assert_eq!(wish(&[("HOME", "/nowhere"), ("DOCKER_HOST", "")]), None);
     assert_eq!(
         wish(&[("HOME", "/nowhere"), (PORTS_HOST_VARIABLE, "h")]).as_deref(),
