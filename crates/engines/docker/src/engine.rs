@@ -1,6 +1,9 @@
 //! The engine of the api: images, networks, containers.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Arc, PoisonError},
+};
 
 use async_trait::async_trait;
 use bollard::{
@@ -22,6 +25,7 @@ use crate::{
     images::{ensure, resolve},
     leftovers,
     network::DockerNetwork,
+    own_mounts::OwnMounts,
     reach::Reach,
     removal::status,
 };
@@ -140,6 +144,7 @@ impl Docker {
     }
 
     async fn create_from(&self, spec: &ContainerSpec, name: &str, image: &str) -> Result<(Guard, String)> {
+        let spec = &self.with_sources_of_the_daemon(spec).await.map_err(failed("create container", name))?;
         let guard = self.guard(Doomed::Container(name.to_owned()))?;
         let body = body(spec, name, image.to_owned(), &self.inner.reach, &self.inner.labels);
         let options = CreateContainerOptionsBuilder::new().name(name).build();
@@ -154,6 +159,18 @@ impl Docker {
             let error = with_mount_hint(error, spec, &self.inner.reach);
             failed("create container", name)(error)
         })
+    }
+
+    /// Mounts what this process sees, also where it runs in a container of the daemon.
+    async fn with_sources_of_the_daemon<'a>(
+        &self,
+        spec: &'a ContainerSpec,
+    ) -> Result<Cow<'a, ContainerSpec>, BoxError> {
+        let binds = spec.mounts.iter().any(|mount| matches!(mount, Mount::Bind { .. }));
+        match self.inner.labels.container().filter(|_| binds) {
+            Some(own) => OwnMounts::of(&self.inner.client, own).await?.translate(spec).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(spec)),
+        }
     }
 
     async fn write_files(&self, container: &DockerContainer, image: &str) -> Result<()> {
@@ -188,15 +205,11 @@ fn with_mount_hint(error: bollard::errors::Error, spec: &ContainerSpec, reach: &
     let path = source.display();
     let why = match reach {
         _ if !source.exists() => "it does not exist here either: create it, or mount another folder".to_owned(),
-        Reach::Inside(_) => format!(
-            "this test runs in a container, whose files the daemon does not see: start that container with the folder at the same path on the \
-             daemon's machine (`docker run -v {path}:{path} ..`), or bring files in as modules or by an image"
-        ),
         Reach::Remote(host) => format!(
             "the daemon is on {host} and does not see the files of this machine: put the folder there at the same path, or bring files in as \
              modules or by an image"
         ),
-        Reach::Loopback => "the daemon does not see this machine's files, for example because it runs in a virtual machine: share the folder with \
+        Reach::Loopback | Reach::Inside(_) => "the daemon does not see this machine's files, for example because it runs in a virtual machine: share the folder with \
                             it at the same path, or bring files in as modules or by an image"
             .to_owned(),
     };
@@ -234,12 +247,11 @@ mod tests {
         let here = env!("CARGO_MANIFEST_DIR");
         let begin = format!("there is no `{here}` on the daemon's machine to be mounted at `/src`; ");
         for (reach, part) in [
-            (Reach::Inside("id".to_owned()), format!("`docker run -v {here}:{here} ..`")),
-            (Reach::Remote("build".to_owned()), "the daemon is on build and does not see".to_owned()),
-            (Reach::Loopback, "it runs in a virtual machine".to_owned()),
+            (Reach::Remote("build".to_owned()), "the daemon is on build and does not see"),
+            (Reach::Loopback, "it runs in a virtual machine"),
         ] {
             let text = explained(here, &reach);
-            assert!(text.starts_with(&begin) && text.contains(&part), "{text}");
+            assert!(text.starts_with(&begin) && text.contains(part), "{text}");
         }
         let text = explained("/nowhere/at/all", &Reach::Inside("id".to_owned()));
         assert!(

@@ -27,6 +27,11 @@ impl Labels {
         Self { container }
     }
 
+    /// Returns the id of the container of the daemon in which this process runs, if it runs in one.
+    pub(crate) fn container(&self) -> Option<&str> {
+        self.container.as_deref()
+    }
+
     pub(crate) fn all(&self) -> HashMap<String, String> {
         let labels = [
             (LABEL, "true".to_owned()),

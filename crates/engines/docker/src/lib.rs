@@ -19,6 +19,7 @@ mod labels;
 mod lease;
 mod leftovers;
 mod network;
+mod own_mounts;
 mod owners;
 mod pools;
 mod raw;
