@@ -80,6 +80,28 @@ async fn queue_deleted_between_two_messages(setup: Setup) -> Result<()> {
     Ok(())
 }
 
+fn few_channels() -> SetupBuilder {
+    Setup::builder().broker(RabbitMq::default().conf("channel_max = 64")).without_workers()
+}
+
+/// Senders wait for a channel, and a channel that a refusal has closed gives its error to no other call.
+#[testcelery::test(setup = few_channels)]
+async fn more_senders_than_channels(setup: Setup) -> Result<()> {
+    for round in 0..3 {
+        let refused = join_all((0..3).map(|_| setup.app().task("t").queue("amq.reserved").send()));
+        let sent = join_all((0..100).map(|at| setup.app().task("t").queue(format!("{round}-{at}")).send()));
+        let (refused, sent) = tokio::join!(refused, sent);
+        for error in refused {
+            let problem = chain(&error.expect_err("the name is reserved"));
+            assert!(problem.contains("reserved prefix"), "{problem}");
+        }
+        sent.into_iter().collect::<Result<Vec<_>, _>>()?;
+    }
+    let messages = messages(&setup).await?;
+    assert_eq!((messages.len(), messages.values().max()), (300, Some(&1)));
+    Ok(())
+}
+
 fn small_messages() -> SetupBuilder {
     Setup::builder().broker(RabbitMq::default().conf("max_message_size = 65536")).backend(Redis::default())
 }

@@ -87,7 +87,15 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         match self.scanner.clone().token()? {
-            Token::Integer(digits) | Token::Float(digits) => {
+            Token::Integer(digits) => {
+                self.scanner.token()?;
+                let value = float(digits)?;
+                if !value.is_finite() {
+                    return Err(too_large(digits));
+                }
+                visitor.visit_f64(value)
+            }
+            Token::Float(digits) => {
                 self.scanner.token()?;
                 visitor.visit_f64(float(digits)?)
             }
@@ -168,11 +176,15 @@ fn integer<'de, V: Visitor<'de>>(digits: &str, visitor: V) -> Result<V::Value, J
     if let Ok(value) = digits.parse() {
         return visitor.visit_i128(value).map_err(named);
     }
+    Err(too_large(digits))
+}
+
+fn too_large(digits: &str) -> JsonError {
     let count = digits.trim_start_matches('-').len();
     let digits = testcelery_api::shorten(digits);
-    Err(JsonError::new(format!(
-        "an integer of {count} digits, which no Rust integer holds ({digits}); read it as a PythonJson"
-    )))
+    JsonError::new(format!(
+        "an integer of {count} digits, which no Rust number holds ({digits}); read it as a PythonJson"
+    ))
 }
 
 fn float(digits: &str) -> Result<f64, JsonError> {

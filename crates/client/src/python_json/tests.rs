@@ -46,6 +46,8 @@ fn what_a_type_does_not_hold_is_an_error_of_that_type() {
     let huge = "9".repeat(4000);
     let error = refusal::<u128>(&huge);
     assert!(error.starts_with("an integer of 4000 digits") && error.len() < 500, "{error}");
+    assert!(refusal::<f64>(&huge).starts_with("an integer of 4000 digits"));
+    assert!(refusal::<f32>(&format!("-{huge}")).starts_with("an integer of 4000 digits"));
     assert_eq!(read::<PythonJson>(&huge).text(), huge);
     assert_eq!(refusal::<Value>("[NaN]"), "NaN, which a serde_json::Value cannot hold; read it as an f64");
     assert!(refusal::<String>(r#""caf\udce9""#).contains(r#""caf\udce9""#));

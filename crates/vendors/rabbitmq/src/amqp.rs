@@ -105,7 +105,9 @@ pub(crate) fn verdict(error: &lapin::Error) -> Verdict {
         | ErrorKind::InvalidChannel(_)
         | ErrorKind::InvalidChannelState(..)
         | ErrorKind::InvalidConnectionState(_)
-        | ErrorKind::MissingHeartbeatError => Verdict::Lost,
+        | ErrorKind::MissingHeartbeatError
+        // Calls that end give channels back.
+        | ErrorKind::ChannelsLimitReached => Verdict::Lost,
         _ => Verdict::Refused,
     }
 }

@@ -1,14 +1,14 @@
 //! Declarations of queues and exchanges on a connection.
 
 use lapin::{
-    Channel, Connection, ExchangeKind,
+    Channel, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
 use serde_json::{Map, Value};
 use testcelery_client::{ExchangeDeclaration, Message, QueueDeclaration, Result};
 
-use crate::{fault::Fault, fields};
+use crate::{fault::Fault, fields, session::Channels};
 
 /// A queue's declaration in AMQP's types.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl Declaration {
     ///
     /// A part that the broker refuses stays as it is: it may exist with other properties, or the user may lack the right to declare. Whether
     /// messages reach the queue all the same is known when one is published. Returns the broker's words for the first refusal.
-    pub(crate) async fn make(&self, connection: &Connection) -> Result<Option<String>, Fault> {
-        let mut steps = Steps { connection, channel: connection.create_channel().await?, refusal: None };
+    pub(crate) async fn make(&self, channels: &Channels) -> Result<Option<String>, Fault> {
+        let mut steps = Steps { channels, channel: channels.open().await?, refusal: None };
         let (own, further) = self.bindings.split_at(self.bindings.len().min(1));
         for binding in own {
             steps.exchange(&binding.exchange).await?;
@@ -95,7 +95,7 @@ impl Declaration {
 
 /// Declarations on one channel after the other: a refusal closes the channel.
 struct Steps<'a> {
-    connection: &'a Connection,
+    channels: &'a Channels,
     channel: Channel,
     refusal: Option<String>,
 }
@@ -133,7 +133,7 @@ impl Steps<'_> {
         match done {
             Err(error) if error.is_amqp_soft_error() => {
                 self.refusal.get_or_insert(error.to_string());
-                self.channel = self.connection.create_channel().await?;
+                self.channel = self.channels.open().await?;
                 Ok(())
             }
             other => Ok(other?),

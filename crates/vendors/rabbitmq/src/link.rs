@@ -163,7 +163,8 @@ impl Link {
 
     async fn session(&self) -> Result<Arc<Session>, Fault> {
         let mut current = self.session.lock().await;
-        if let Some(session) = current.as_ref().filter(|session| session.is_connected()) {
+        if let Some(session) = current.as_ref().filter(|session| session.is_connected() && !session.is_worn())
+        {
             return Ok(session.clone());
         }
         Ok(current.insert(Arc::new(self.open().await?)).clone())

@@ -6,16 +6,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection,
+    BasicProperties, Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{amqp, fault::Fault};
-
-/// Number of messages that one connection publishes at the same time. Further ones wait for a channel.
-const CHANNELS: usize = 64;
+use crate::{amqp, fault::Fault, session::Channels};
 
 /// The channels of a connection that publish, opened as they are needed.
 #[derive(Debug)]
@@ -25,14 +22,13 @@ pub(crate) struct Publishers {
 }
 
 impl Publishers {
-    /// Takes as many channels at most as the broker allows, and leaves half of those to others.
-    pub(crate) fn new(connection: &Connection) -> Self {
-        let allowed = usize::from(connection.configuration().channel_max()) / 2;
-        Self { idle: Mutex::default(), permits: Semaphore::new(CHANNELS.min(allowed).max(1)) }
+    /// Allows as many channels.
+    pub(crate) fn new(channels: usize) -> Self {
+        Self { idle: Mutex::default(), permits: Semaphore::new(channels) }
     }
 
     /// Takes a channel that nobody else uses.
-    pub(crate) async fn take(&self, connection: &Connection) -> Result<Publisher<'_>, Fault> {
+    pub(crate) async fn take(&self, channels: &Channels) -> Result<Publisher<'_>, Fault> {
         let permit = self.permits.acquire().await.map_err(|closed| Fault::Lost(closed.into()))?;
         let idle = {
             let mut idle = self.idle();
@@ -42,7 +38,7 @@ impl Publishers {
         let channel = match idle {
             Some(channel) => channel,
             None => {
-                let channel = connection.create_channel().await?;
+                let channel = channels.open().await?;
                 channel.confirm_select(ConfirmSelectOptions::default()).await?;
                 channel
             }

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use lapin::{
@@ -11,6 +14,7 @@ use lapin::{
     options::ExchangeDeclareOptions,
     types::{FieldTable, ShortString},
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     amqp,
@@ -24,12 +28,16 @@ use crate::{
 /// Number of times that a message is sent because the broker has returned it. Each time its queue is declared before.
 const ATTEMPTS: usize = 3;
 
+/// Number of channels that a connection has for one purpose at most. Further calls wait for one.
+pub(crate) const CHANNELS: usize = 64;
+
 /// One AMQP connection with the channels that publish on it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    connection: Connection,
+    channels: Channels,
     blocked: Blocked,
     publishers: Publishers,
+    declarers: Semaphore,
     exchanges: Mutex<HashSet<ShortString>>,
     /// The queues that were declared on this connection, each with the broker's words if it refused.
     queues: Mutex<HashMap<ShortString, Option<String>>>,
@@ -41,17 +49,26 @@ impl Session {
     /// # Errors
     /// When the client's runtime cannot be started.
     pub(crate) fn new(connection: Connection) -> io::Result<Self> {
+        let channels = Channels { connection, lost: AtomicUsize::new(0) };
+        // A third for publishing, a third for declaring, the rest for replies and results.
+        let share = CHANNELS.min(channels.max() / 3).max(1);
         Ok(Self {
-            blocked: Blocked::follow(&connection)?,
-            publishers: Publishers::new(&connection),
-            connection,
+            blocked: Blocked::follow(&channels.connection)?,
+            publishers: Publishers::new(share),
+            declarers: Semaphore::new(share),
+            channels,
             exchanges: Mutex::default(),
             queues: Mutex::default(),
         })
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.connection.status().connected()
+        self.channels.connection.status().connected()
+    }
+
+    /// Returns true if calls are better made on another connection: refusals have cost this one half of its channels.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.channels.lost.load(Ordering::Relaxed) > self.channels.max() / 2
     }
 
     /// Returns the broker's reason while it accepts no messages on this connection.
@@ -61,12 +78,12 @@ impl Session {
 
     /// Opens a channel for a caller that may break it: a refused declaration closes the channel.
     pub(crate) async fn channel(&self) -> Result<Channel, Fault> {
-        Ok(self.connection.create_channel().await?)
+        Ok(self.channels.open().await?)
     }
 
     /// Closes the connection in order, which needs a broker that reads.
     pub(crate) async fn close(&self) -> lapin::Result<()> {
-        self.connection.close(200, "OK".into()).await
+        self.channels.connection.close(200, "OK".into()).await
     }
 
     /// Sends a message to a queue and waits until the broker has it there.
@@ -141,7 +158,8 @@ impl Session {
         if let Some(refusal) = lock(&self.queues).get(&queue.name) {
             return Ok(refusal.clone());
         }
-        let refusal = queue.make(&self.connection).await?;
+        let _permit = self.declarers.acquire().await.map_err(|closed| Fault::Lost(closed.into()))?;
+        let refusal = queue.make(&self.channels).await?;
         lock(&self.queues).insert(queue.name.clone(), refusal.clone());
         Ok(refusal)
     }
@@ -153,11 +171,38 @@ impl Session {
         properties: &BasicProperties,
         body: &[u8],
     ) -> Result<Outcome, Fault> {
-        let frame_max = self.connection.configuration().frame_max();
+        let frame_max = self.channels.connection.configuration().frame_max();
         fields::check_size(properties, frame_max).map_err(|problem| Fault::Refused(problem.into()))?;
-        let publisher = self.publishers.take(&self.connection).await?;
+        let publisher = self.publishers.take(&self.channels).await?;
         self.blocked.over().await;
         publisher.publish(target, mandatory, properties.clone(), body).await
+    }
+}
+
+/// A connection's channels.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    connection: Connection,
+    /// The number of channel numbers that cannot be used any more.
+    lost: AtomicUsize,
+}
+
+impl Channels {
+    /// Opens a channel.
+    ///
+    /// lapin keeps the error with which the broker closed a channel, and fails the next channel of that number with it, whoever opens that
+    /// one. No broker refuses to open a channel with such an error: the number is left out then, and lapin never hands it out again.
+    pub(crate) async fn open(&self) -> lapin::Result<Channel> {
+        loop {
+            match self.connection.create_channel().await {
+                Err(error) if error.is_amqp_soft_error() => drop(self.lost.fetch_add(1, Ordering::Relaxed)),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn max(&self) -> usize {
+        usize::from(self.connection.configuration().channel_max())
     }
 }
 
