@@ -17,6 +17,16 @@ pub struct App {
 
 type OnError = dyn Fn(&Error) + Send + Sync;
 
+/// The names on the broker that an app and its workers share.
+pub(crate) struct Names {
+    /// The queue of calls that name none.
+    pub(crate) default_queue: String,
+    /// How queues are declared.
+    pub(crate) queues: Queues,
+    /// What the exchanges of remote control begin with.
+    pub(crate) control_exchange: String,
+}
+
 /// What the surroundings of an app want of it.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
@@ -43,8 +53,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     store: Option<Arc<dyn ResultStore>>,
     result_timeout: Duration,
-    default_queue: String,
-    queues: Queues,
+    names: Names,
     hooks: Hooks,
     signals: Arc<Registry>,
 }
@@ -60,24 +69,12 @@ impl App {
         transport: Arc<dyn Transport>,
         store: Option<Arc<dyn ResultStore>>,
         result_timeout: Duration,
-        (default_queue, queues): (String, Queues),
+        names: Names,
         hooks: Hooks,
     ) -> Self {
         let oid = Uuid::new_v4().hyphenated().to_string();
         let signals = Arc::default();
-        Self {
-            inner: Arc::new(Inner {
-                name,
-                oid,
-                transport,
-                store,
-                result_timeout,
-                default_queue,
-                queues,
-                hooks,
-                signals,
-            }),
-        }
+        Self { inner: Arc::new(Inner { name, oid, transport, store, result_timeout, names, hooks, signals }) }
     }
 
     /// Its name.
@@ -102,7 +99,7 @@ impl App {
 
     /// The queue of calls that name none.
     pub fn default_queue(&self) -> &str {
-        &self.inner.default_queue
+        &self.inner.names.default_queue
     }
 
     /// The broker's URL without its password.
@@ -126,8 +123,12 @@ impl App {
         closed("broker", self.inner.transport.close()).await;
     }
 
+    pub(crate) fn control_exchange(&self) -> &str {
+        &self.inner.names.control_exchange
+    }
+
     pub(crate) fn queues(&self) -> &Queues {
-        &self.inner.queues
+        &self.inner.names.queues
     }
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {

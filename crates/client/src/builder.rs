@@ -7,8 +7,9 @@ use testcelery_api::ConnectionUrl;
 use crate::{
     Address, App, DEFAULT_QUEUE, Error, Queues, Result, ResultStore, StoreFactory, Transport,
     TransportFactory,
-    app::{Hooks, closed},
+    app::{Hooks, Names, closed},
     bound::{CONNECT_LIMIT, within},
+    control::DEFAULT_CONTROL_EXCHANGE,
 };
 
 /// How long [`AsyncResult::get`](crate::AsyncResult::get) waits unless the app says otherwise.
@@ -28,6 +29,7 @@ pub struct AppBuilder {
     result_timeout: Duration,
     default_queue: String,
     queues: Queues,
+    control_exchange: String,
     hooks: Hooks,
 }
 
@@ -48,6 +50,7 @@ impl AppBuilder {
             result_timeout: DEFAULT_RESULT_TIMEOUT,
             default_queue: DEFAULT_QUEUE.to_owned(),
             queues: Queues::default(),
+            control_exchange: DEFAULT_CONTROL_EXCHANGE.to_owned(),
             hooks: Hooks::default(),
         }
     }
@@ -109,6 +112,12 @@ impl AppBuilder {
     /// Sets the queue of calls that name none (Celery's `task_default_queue`); [`DEFAULT_QUEUE`] unless said otherwise.
     pub fn default_queue(mut self, queue: impl Into<String>) -> Self {
         self.default_queue = queue.into();
+        self
+    }
+
+    /// Sets what the exchanges of remote control begin with (Celery's `control_exchange`). Default: `celery`.
+    pub fn control_exchange(mut self, name: impl Into<String>) -> Self {
+        self.control_exchange = name.into();
         self
     }
 
@@ -188,8 +197,12 @@ impl AppBuilder {
                 return Err(error);
             }
         };
-        let queues = (self.default_queue, self.queues);
-        let app = App::new(self.name, transport, store, self.result_timeout, queues, self.hooks);
+        let names = Names {
+            default_queue: self.default_queue,
+            queues: self.queues,
+            control_exchange: self.control_exchange,
+        };
+        let app = App::new(self.name, transport, store, self.result_timeout, names, self.hooks);
         tracing::debug!(
             app = app.name(),
             broker = app.broker_url(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Error, Properties, Result, TaskBody, protocol::Shape};
+use crate::{Error, Properties, Result, TaskBody, depth, protocol::Shape};
 
 /// A message between the handlers of `before_task_publish` and the broker.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +17,23 @@ pub(crate) struct Changed<'a> {
 impl Changed<'_> {
     /// Refuses what a worker would drop, misread or answer to nobody.
     pub(crate) fn check(self) -> Result<()> {
+        self.depth()?;
         self.headers()?;
         self.properties()?;
         self.embed()
+    }
+
+    fn depth(self) -> Result<()> {
+        let TaskBody { args, kwargs, embed } = self.body;
+        for (part, checked) in [
+            ("headers", depth::check(self.headers)),
+            ("body.args", depth::check(args)),
+            ("body.kwargs", depth::check(kwargs)),
+            ("body.embed", depth::check(embed)),
+        ] {
+            checked.map_err(|problem| self.broken(part, problem))?;
+        }
+        Ok(())
     }
 
     fn headers(self) -> Result<()> {

@@ -15,8 +15,8 @@ use crate::{App, Error, Inbox, JsonError, Message, Properties, PythonJson, Resul
 /// How long replies are collected unless a request says otherwise, as in Celery.
 pub const DEFAULT_REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-const EXCHANGE: &str = "celery.pidbox";
-const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
+/// Celery's default of `control_exchange`.
+pub(crate) const DEFAULT_CONTROL_EXCHANGE: &str = "celery";
 
 /// How long the removal of the reply queue may take when all is said; what is left of it then is removed later.
 const CLEAN_UP: Duration = Duration::from_millis(250);
@@ -97,10 +97,11 @@ impl Request {
         let message = self.message(&ticket);
         let transport = self.app.transport();
         let deadline = Instant::now() + self.timeout;
+        let exchange = format!("{}.pidbox", self.app.control_exchange());
         let sending = async {
             // The queue is there before anybody can answer. Its key is the ticket, so that no other request reads from it.
-            let inbox = transport.open_inbox(REPLY_EXCHANGE, &ticket).await?;
-            match transport.broadcast(EXCHANGE, &message).await {
+            let inbox = transport.open_inbox(&self.reply_exchange(), &ticket).await?;
+            match transport.broadcast(&exchange, &message).await {
                 Ok(()) => Ok(inbox),
                 Err(error) => {
                     self.clean_up(inbox).await;
@@ -157,6 +158,10 @@ impl Request {
         }
     }
 
+    fn reply_exchange(&self) -> String {
+        format!("reply.{}.pidbox", self.app.control_exchange())
+    }
+
     fn message(&self, ticket: &str) -> Message {
         let clock = CLOCK.fetch_add(1, Ordering::Relaxed) + 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -171,7 +176,7 @@ impl Request {
             "pattern": null,
             "matcher": null,
             "ticket": ticket,
-            "reply_to": {"exchange": REPLY_EXCHANGE, "routing_key": ticket},
+            "reply_to": {"exchange": self.reply_exchange(), "routing_key": ticket},
         });
         Message {
             headers: headers.into_iter().collect(),

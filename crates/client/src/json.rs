@@ -5,6 +5,8 @@ use serde_content::{Data, Number, Value as Content};
 use serde_json::Value;
 use serde_path_to_error::{Segment, Track};
 
+use crate::depth;
+
 /// A value that JSON cannot carry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -16,8 +18,9 @@ pub(crate) struct Refusal {
 
 /// Turns a value into JSON. `root` is what it is called: `args`, `kwargs` or `kwargs["limit"]`.
 ///
-/// `serde_json` alone would turn NaN and infinity into `null`, and keys that are numbers into texts; both are refused here.
+/// `serde_json` alone would turn NaN and infinity into `null`, and keys that are numbers into texts; both are refused here. So is a value that is nested too deeply.
 pub(crate) fn to_value<T: Serialize + ?Sized>(root: &str, value: &T) -> Result<Value, Refusal> {
+    depth::check(value).map_err(|reason| Refusal { argument: root.to_owned(), reason })?;
     let mut track = Track::new();
     let serializer = serde_path_to_error::Serializer::new(serde_json::value::Serializer, &mut track);
     let json = value.serialize(serializer);

@@ -7,6 +7,7 @@ mod builder;
 mod call;
 mod check;
 mod control;
+mod depth;
 mod error;
 mod event;
 mod json;

@@ -166,6 +166,9 @@ async fn connect(
         .on_timeout(move || evidence.last_lines())
         .on_workers_gone(move |queue| workers.gone(queue))
         .on_error(move |error| errors.keep(error));
+    if let Some(exchange) = config.control_exchange()? {
+        app = app.control_exchange(exchange);
+    }
     for factory in &builder.transports {
         app = app.transport_factory(Arc::clone(factory));
     }

@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// The setting that names the queue of a call that names none.
 const TASK_DEFAULT_QUEUE: &str = "task_default_queue";
 
+/// The setting that names the exchanges of remote control.
+const CONTROL_EXCHANGE: &str = "control_exchange";
+
 /// The configuration of a setup's app, before anybody uses it: what [`SetupBuilder::update_app_config`](crate::SetupBuilder::update_app_config)
 /// may change.
 ///
@@ -32,7 +35,8 @@ pub struct AppConfig {
     /// Celery's settings. Every worker of ours gets them, and a setting of its own wins over these. The app on the test's side follows
     /// those that describe task queues: `task_queues`, `task_default_queue`, `task_default_queue_type`, `task_default_exchange`,
     /// `task_default_exchange_type`, `task_default_routing_key`, `task_queue_max_priority`, `task_create_missing_queues`,
-    /// `task_create_missing_queue_type` and `task_create_missing_queue_exchange_type`. So it declares a queue as the workers do.
+    /// `task_create_missing_queue_type` and `task_create_missing_queue_exchange_type`. So it declares a queue as the workers do. It also
+    /// follows `control_exchange`.
     pub settings: Config,
     /// How long `get()` waits for a result; 60 s by default.
     pub result_timeout: Duration,
@@ -64,11 +68,20 @@ impl AppConfig {
 
     /// The queue of a call that names none.
     pub(crate) fn default_queue(&self) -> Result<&str> {
-        match self.settings.get(TASK_DEFAULT_QUEUE) {
-            None => Ok(DEFAULT_QUEUE),
-            Some(PyValue::Str(queue)) if !queue.is_empty() => Ok(queue),
+        Ok(self.name_of(TASK_DEFAULT_QUEUE, "a queue")?.unwrap_or(DEFAULT_QUEUE))
+    }
+
+    /// What the exchanges of remote control begin with, where it is set.
+    pub(crate) fn control_exchange(&self) -> Result<Option<&str>> {
+        self.name_of(CONTROL_EXCHANGE, "an exchange")
+    }
+
+    fn name_of(&self, setting: &str, what: &str) -> Result<Option<&str>> {
+        match self.settings.get(setting) {
+            None => Ok(None),
+            Some(PyValue::Str(name)) if !name.is_empty() => Ok(Some(name)),
             Some(other) => Err(Error::Setup(format!(
-                "the setting {TASK_DEFAULT_QUEUE} is {other:?}; it has to be the name of a queue"
+                "the setting {setting} is {other:?}; it has to be the name of {what}"
             ))),
         }
     }

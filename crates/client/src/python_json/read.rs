@@ -67,10 +67,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Token::Integer(digits) => integer(digits, visitor),
             Token::Float(digits) => {
                 let value = float(digits)?;
-                // `serde_json` would make null of it.
-                if !value.is_finite() && type_name::<V::Value>() == type_name::<serde_json::Value>() {
+                if !value.is_finite() && loses_infinity(type_name::<V::Value>()) {
                     return Err(JsonError::new(format!(
-                        "{digits}, which a serde_json::Value cannot hold; read it as an f64"
+                        "{digits}, which a serde_json::Value, a flattened struct and an untagged enum cannot hold; read it as an f64 \
+                         or a PythonJson"
                     )));
                 }
                 visitor.visit_f64(value)
@@ -149,6 +149,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
         struct identifier
     }
+}
+
+/// Returns whether a type makes null of NaN and infinity: `serde_json` does, and serde keeps what it flattens, or tries as one variant of an
+/// enum after the other, in a type from which `serde_json` may take it.
+fn loses_infinity(type_name: &str) -> bool {
+    type_name == self::type_name::<serde_json::Value>()
+        || (type_name.starts_with("serde") && type_name.ends_with("::Content"))
 }
 
 /// Stack that one level of a value may need, and stack that is added where less is left.

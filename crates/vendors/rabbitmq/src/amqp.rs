@@ -27,10 +27,16 @@ const HEARTBEAT_OPTION: &str = "heartbeat";
 /// lapin reserves two buffers of 32 frames for every connection. The system assigns their memory as it is used.
 const FRAME_MAX: u32 = 128 * 1024;
 
+/// Threads that lapin makes for a connection: one for its sockets, and one for the resolver.
+const LAPIN_THREADS: usize = 2;
+
 /// Opens a connection on the client's runtime.
 pub(crate) async fn open(url: &ConnectionUrl) -> Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name("testcelery".into());
     let uri = uri(url)?;
+    // lapin panics where its threads cannot be made.
+    testcelery_api::require_threads(LAPIN_THREADS)
+        .map_err(|error| Error::Connect { url: url.to_string(), source: lapin::Error::from(error) })?;
     let connecting = runtime::run(async { Connection::connect_uri(uri, properties).await });
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected

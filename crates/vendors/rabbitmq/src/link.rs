@@ -119,7 +119,11 @@ impl Link {
     fn overdue(&self, last: Last) -> BoxError {
         let session = last.session.and_then(|session| session.upgrade());
         if let Some(reason) = session.as_ref().and_then(|session| session.blocked()) {
-            return format!("no answer within {PATIENCE:?}: {}", blocked::describe(&reason)).into();
+            let described = blocked::describe(&reason);
+            return format!(
+                "no answer within {PATIENCE:?}: {described}; what was under way when it began to block may still arrive"
+            )
+            .into();
         }
         // Where the lock is held, another call makes a new connection right now.
         if let (Some(session), Ok(mut current)) = (session, self.session.try_lock())
