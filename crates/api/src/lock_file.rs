@@ -217,7 +217,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn folder() -> (tempfile::TempDir, PrivateFolder) {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = crate::private_folder::temporary();
         let folder = PrivateFolder::create(temp.path().join("locks")).unwrap();
         (temp, folder)
     }

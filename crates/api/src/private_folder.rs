@@ -138,6 +138,15 @@ fn user() -> &'static str {
     "user"
 }
 
+/// A folder for a test, of this user alone whatever the umask is.
+#[cfg(all(test, unix))]
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+pub(crate) fn temporary() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_new_folder_is_for_its_user_alone() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let path = temp.path().join("parent/folder");
         assert_eq!(PrivateFolder::create(&path).unwrap().path(), path);
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o700, 0o700));
@@ -168,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_others_can_write_to_is_refused() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let path = temp.path().join("folder");
         fs::create_dir(&path).unwrap();
         for open in [0o777, 0o1777, 0o703] {
@@ -182,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_parent_that_others_can_write_to_is_refused_unless_it_is_sticky() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let parent = temp.path().join("shared");
         fs::create_dir(&parent).unwrap();
         set_mode(&parent, 0o777);
@@ -195,11 +204,12 @@ mod tests {
 
     #[test]
     fn links_lead_to_what_is_checked() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let [open, closed] = ["open", "closed"].map(|name| temp.path().join(name));
         for folder in [&open, &closed] {
             fs::create_dir(folder).unwrap();
         }
+        set_mode(&closed, 0o700);
         set_mode(&open, 0o777);
         let link = temp.path().join("link");
         symlink("closed", &link).unwrap();
@@ -214,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_dangling_link_creates_nothing() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let (link, target) = (temp.path().join("link"), temp.path().join("target"));
         symlink(&target, &link).unwrap();
         assert!(refusal(&link).contains(&format!("{} has a link in it that leads nowhere", link.display())));
@@ -224,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_circle_of_links_ends() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let [one, other] = ["one", "other"].map(|name| temp.path().join(name));
         symlink(&one, &other).unwrap();
         symlink(&other, &one).unwrap();
@@ -243,7 +253,7 @@ mod tests {
     /// Only root can give a folder away.
     #[test]
     fn a_folder_of_another_user_is_refused() {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = temporary();
         let path = temp.path().join("planted");
         fs::create_dir(&path).unwrap();
         if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {

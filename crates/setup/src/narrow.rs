@@ -109,7 +109,7 @@ impl Axis {
         let Some(name) = self.strangers().next() else { return Ok(()) };
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         Err(format!(
-            "{} names {name:?}, which no test of this program has; known are {}",
+            "{} names {name:?}, which is neither built in nor in a row of any test of this program; known are {}",
             self.variable,
             known.join(", ")
         ))

@@ -1,6 +1,6 @@
 //! Queues that the app declares before their workers do.
 
-use testcelery::{Exchange, Exec, Queue, prelude::*};
+use testcelery::{Exchange, Exec, Queue, Ready, prelude::*};
 
 fn topic() -> Queue {
     Queue::new("video").exchange(Exchange::new("media").kind("topic")).routing_key("media.#").max_priority(4)
@@ -31,6 +31,15 @@ fn quorum_queues() -> SetupBuilder {
         .set("task_create_missing_queue_exchange_type", "topic")
         .task_default_exchange("tasks");
     stack(settings, &["celery", "other"])
+}
+
+fn control_exchange_of_another_name() -> SetupBuilder {
+    stack(Config::new().set("control_exchange", "orders"), &["celery"])
+}
+
+#[testcelery::test(setup = control_exchange_of_another_name)]
+async fn remote_control_by_another_exchange(setup: Setup) -> Result<()> {
+    setup.confirm(Ready::none().control()).await
 }
 
 fn stack(settings: Config, queues: &[&str]) -> SetupBuilder {

@@ -65,7 +65,8 @@ impl PythonJson {
     ///
     /// # Errors
     /// When it is not a `T`, and when a `T` cannot hold it exactly: an integer that is too large, a string with a lone surrogate, NaN and
-    /// infinity in a `serde_json::Value`.
+    /// infinity in a `serde_json::Value`, in a struct with `#[serde(flatten)]` or in an untagged enum. A number that is read as a float is
+    /// rounded as Python rounds it.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
         T::deserialize(&mut Reader::new(self.text()))
     }

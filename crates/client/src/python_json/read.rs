@@ -155,7 +155,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 /// enum after the other, in a type from which `serde_json` may take it.
 fn loses_infinity(type_name: &str) -> bool {
     type_name == self::type_name::<serde_json::Value>()
-        || (type_name.starts_with("serde") && type_name.ends_with("::Content"))
+        || (type_name.starts_with("serde") && type_name.contains("::Content"))
 }
 
 /// Stack that one level of a value may need, and stack that is added where less is left.

@@ -385,3 +385,18 @@ async fn a_queue_that_must_not_be_made_is_an_error_before_anything_is_sent() {
     );
     assert_eq!(world.published().len(), 1);
 }
+
+#[tokio::test]
+async fn what_is_nested_too_deeply_is_refused_and_nothing_is_sent() {
+    let deep = |levels| (0..levels).fold(json!(1), |value, _| Value::Array(vec![value]));
+    for (argument, make) in [
+        ("args", Box::new(|call: Call, value| call.args((value,))) as Box<dyn Fn(Call, Value) -> Call>),
+        ("kwargs[\"a\"]", Box::new(|call: Call, value| call.kwarg("a", value))),
+        ("headers[\"h\"]", Box::new(|call: Call, value| call.header("h", value))),
+    ] {
+        for levels in [200, 3000] {
+            let problem = refusal(|call| make(call, deep(levels))).await;
+            assert!(problem.contains(argument) && problem.contains("more than 128 levels deep"), "{problem}");
+        }
+    }
+}

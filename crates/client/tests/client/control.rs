@@ -132,3 +132,16 @@ async fn a_command_that_cannot_be_sent_ends_in_its_time() {
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "it was not sent within 3s: connection.blocked: low on memory");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_exchanges_have_the_name_that_the_workers_were_given() {
+    let world = World::default();
+    let app = world.builder().broker_url("fake://h/").control_exchange("orders").connect().await.unwrap();
+    app.control().ping().send().await.unwrap();
+    assert_eq!(
+        world.log()[1..],
+        ["open inbox at reply.orders.pidbox", "broadcast to orders.pidbox", "close inbox"]
+    );
+    let command: Value = serde_json::from_slice(&world.broadcasts()[0].body).unwrap();
+    assert_eq!(command["reply_to"]["exchange"], "reply.orders.pidbox");
+}

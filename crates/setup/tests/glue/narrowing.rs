@@ -129,12 +129,12 @@ fn a_name_that_nothing_has_fails_every_test() {
         (
             "TESTCELERY_BROKERS",
             "redis,kafka",
-            r#"TESTCELERY_BROKERS names "kafka", which no test of this program has"#,
+            r#"TESTCELERY_BROKERS names "kafka", which is neither built in nor in a row of any test of this program"#,
         ),
         (
             "TESTCELERY_BACKENDS",
             "sqs",
-            r#"TESTCELERY_BACKENDS names "sqs", which no test of this program has"#,
+            r#"TESTCELERY_BACKENDS names "sqs", which is neither built in nor in a row of any test of this program"#,
         ),
     ] {
         let run = Run::new("narrowing::rows", &[(variable, value)]);

@@ -49,13 +49,18 @@ fn disk_alarm(logs: &Logs) -> Option<String> {
     if !alarm.text.contains(SET) {
         return None;
     }
-    let room = lines.iter().rev().find(|line| line.text.contains("Free bytes: "));
-    let room = room.map(|line| format!(" ({})", line.text)).unwrap_or_default();
+    let room = lines.iter().rev().find_map(|line| from(&line.text, "Free bytes: "));
+    let room = room.map(|room| format!(" ({room})")).unwrap_or_default();
+    // Short, so that an error shows all of it.
     Some(format!(
-        "it blocks all publishers, because its disk is full: {}{room}; make room on the disk of its data folder, or lower the limit with \
-         `.conf(\"disk_free_limit.absolute = ..\")`",
-        alarm.text
+        "it blocks all publishers, because its disk is full: {}{room}; make room on its disk, or lower `.conf(\"disk_free_limit.absolute = ..\")`",
+        from(&alarm.text, DISK_ALARM).unwrap_or_default()
     ))
+}
+
+/// Returns a line from a text in it on, without the time stamp in front.
+fn from<'a>(line: &'a str, text: &str) -> Option<&'a str> {
+    line.find(text).map(|at| line[at..].trim_end_matches('.'))
 }
 
 #[cfg(test)]
