@@ -33,7 +33,7 @@ impl fmt::Display for ExitStatus {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::OutOfMemory => f.write_str("was killed: out of memory"),
-            Self::Gone => f.write_str("is gone: somebody removed it"),
+            Self::Gone => f.write_str("is gone: another program removed it, or its engine does not answer"),
         }
     }
 }

@@ -4,6 +4,9 @@ use std::{collections::BTreeSet, fmt};
 
 /// The names of tasks, as far as they are known without running a source.
 ///
+/// Decorators, and calls of `task(..)`, are seen, with the places that show no name. Not noticed at all are tasks that a source makes by other
+/// ways, for example `exec(..)`, `getattr(app, "task")` or `app.tasks.register(..)`, and an app class with a `gen_task_name` of its own.
+///
 /// ```
 /// use testcelery_codegen::PyModule;
 ///
