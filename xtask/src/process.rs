@@ -172,7 +172,12 @@ mod tests {
         let ended = group.wait_at_most(Duration::from_millis(300)).await.unwrap();
         assert!(ended.is_none());
         let pid = std::fs::read_to_string(pid_file).unwrap();
-        assert!(!runs(pid.trim()), "process {pid} still runs");
+        // A process that was killed ends when the system gets to it.
+        let begin = Instant::now();
+        while runs(pid.trim()) {
+            assert!(begin.elapsed() < Duration::from_secs(10), "process {pid} still runs");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// A zombie that nobody has collected yet does not run any more.
